@@ -1,0 +1,1 @@
+"""Measure a device: shapes in, landscape cube out. Knows hardware, knows no statistics."""

@@ -1,0 +1,90 @@
+"""Save and open cubes without loss: NetCDF-4 files, or Zarr directories for large ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from harness.cube import validate
+from harness.errors import CubeError, InputError, MissingExtraError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` that replaces it only if the block succeeds.
+
+    Whatever happens in the block, ``path`` holds either its old content or the complete new one.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist")
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        draft = folder / path.name
+        yield draft
+        if path.is_dir() and draft.is_dir():
+            path.rename(folder / "replaced")
+        draft.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_cube(cube: xr.Dataset, path: Path | str) -> None:
+    """Write a cube; the suffix ``.zarr`` chooses Zarr, anything else NetCDF-4. Never leaves half a file."""
+    path = Path(path)
+    cube = validate(cube)
+    cube = cube.assign_coords(tile=cube["tile"].astype(str))
+    with atomic_path(path) as draft:
+        if path.suffix == ".zarr":
+            _require_zarr()
+            cube.to_zarr(draft)
+        else:
+            cube.to_netcdf(draft, engine="h5netcdf", encoding=_encoding(cube))
+
+
+def open_cube(path: Path | str) -> xr.Dataset:
+    """Read a cube into memory and validate it.
+
+    Raises
+    ------
+    CubeError
+        If the file is missing, is no cube or was cut short.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        if path.suffix == ".zarr":
+            _require_zarr()
+            cube = xr.open_zarr(path).load()
+        else:
+            with xr.open_dataset(path, engine="h5netcdf") as handle:
+                cube = handle.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CubeError(f"{path}: not a readable cube, or cut short ({reason})") from None
+    try:
+        return validate(cube)
+    except CubeError as error:
+        raise CubeError(f"{path}: {error}") from None
+
+
+def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in cube.data_vars.items():
+        if np.issubdtype(variable.dtype, np.number) and variable.size:
+            encoding[str(name)] = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+    return encoding
+
+
+def _require_zarr() -> None:
+    if importlib.util.find_spec("zarr") is None:
+        raise MissingExtraError("Zarr cubes need the extra 'zarr': pip install 'gemm-attrib[zarr]'")
