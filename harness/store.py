@@ -78,10 +78,13 @@ def open_cube(path: Path | str) -> xr.Dataset:
 
 
 def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
     encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in cube.data_vars.items():
-        if np.issubdtype(variable.dtype, np.number) and variable.size:
-            encoding[str(name)] = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+    for name, variable in cube.variables.items():
+        if variable.size and variable.ndim and np.issubdtype(variable.dtype, np.number):
+            encoding[str(name)] = dict(packing)
+    # Labels as a character array: variable-length strings are not compressed and cost 16 bytes each.
+    encoding["tile"] = {"dtype": "S1", **packing}
     return encoding
 
 

@@ -1,0 +1,107 @@
+"""The Triton kernel of the ``triton`` backend. Imported only where triton is installed.
+
+One work-group computes one tile of D; the grid is not persistent, so work-groups are handed to the cores as
+those become free. Work-groups are rastered in bands of ``BAND`` tile rows, which keeps a band's rows of A and
+the current columns of B in the last-level cache.
+"""
+
+# The jit compiler reads the annotations: they must not be postponed, and mean nothing to a type checker.
+import importlib
+from typing import Any, no_type_check
+
+triton: Any = importlib.import_module("triton")
+tl: Any = importlib.import_module("triton.language")
+
+
+@triton.jit(do_not_specialize=["M"])
+@no_type_check
+def gemm(
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+    TM: tl.constexpr,
+    TN: tl.constexpr,
+    TK: tl.constexpr,
+    BAND: tl.constexpr,
+    EVEN_K: tl.constexpr,
+):
+    """D = A B, row-major, accumulated in float32; EVEN_K drops the mask of the last mainloop step."""
+    group = tl.program_id(0)
+    rows = tl.cdiv(M, TM)
+    columns = tl.cdiv(N, TN)
+    band = group // (BAND * columns)
+    first_row = band * BAND
+    height = min(rows - first_row, BAND)
+    inside = group % (BAND * columns)
+    row = first_row + inside % height
+    column = inside // height
+
+    # Rows and columns past the edge wrap around: they load something valid and are never stored.
+    m = (row * TM + tl.arange(0, TM)) % M
+    n = (column * TN + tl.arange(0, TN)) % N
+    k = tl.arange(0, TK)
+    a = a_ptr + m[:, None].to(tl.int64) * lda + k[None, :]
+    b = b_ptr + k[:, None].to(tl.int64) * ldb + n[None, :]
+    total = tl.zeros((TM, TN), dtype=tl.float32)
+    for step in range(0, tl.cdiv(K, TK)):
+        if EVEN_K:
+            left = tl.load(a)
+            right = tl.load(b)
+        else:
+            rest = K - step * TK
+            left = tl.load(a, mask=k[None, :] < rest, other=0.0)
+            right = tl.load(b, mask=k[:, None] < rest, other=0.0)
+        total = tl.dot(left, right, total)
+        a += TK
+        b += TK * ldb
+
+    m = row * TM + tl.arange(0, TM)
+    n = column * TN + tl.arange(0, TN)
+    d = d_ptr + m[:, None].to(tl.int64) * ldd + n[None, :]
+    tl.store(d, total.to(d_ptr.dtype.element_ty), mask=(m[:, None] < M) & (n[None, :] < N))
+
+
+@triton.jit(do_not_specialize=["M", "work"])
+@no_type_check
+def idle(
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+    work,
+    TM: tl.constexpr,
+    TN: tl.constexpr,
+    TK: tl.constexpr,
+    BAND: tl.constexpr,
+    EVEN_K: tl.constexpr,
+):
+    """The GEMM told to do nothing (work = 0): a launch with the GEMM's own registers and shared memory."""
+    if work != 0:
+        gemm(a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K)
+
+
+@triton.jit(do_not_specialize=["M"])
+@no_type_check
+def empty(
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+):
+    """Do nothing with next to no resources: the least a launch can cost."""
