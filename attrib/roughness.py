@@ -44,9 +44,7 @@ class Roughness:
         return asdict(self)
 
     def __str__(self) -> str:
-        parts = (
-            f"{name} {'-' if value is None else format(value, '.2f')}" for name, value in asdict(self).items()
-        )
+        parts = (f"{name} {'-' if value is None else format(value, '.2f')}" for name, value in asdict(self).items())
         return f"roughness in TFLOP/s per step: {', '.join(parts)}"
 
 
@@ -100,14 +98,10 @@ def roughness(throughput: NDArray[np.float64]) -> Roughness:
     """Measure the roughness of one landscape, shape (M, N, K), in TFLOP/s, along all axes."""
     if throughput.ndim != 3:
         raise InputError(f"expected one landscape of shape (M, N, K), got shape {throughput.shape}")
-    return _assemble(
-        lambda axis, whole: float((axis_roughness if whole else slice_roughness)(throughput, axis))
-    )
+    return _assemble(lambda axis, whole: float((axis_roughness if whole else slice_roughness)(throughput, axis)))
 
 
-def noise_corrected_roughness(
-    throughput: NDArray[np.float64], standard_error: NDArray[np.float64]
-) -> Roughness:
+def noise_corrected_roughness(throughput: NDArray[np.float64], standard_error: NDArray[np.float64]) -> Roughness:
     """Roughness that the landscape would have without measurement noise (`denoised_mean_step` on each axis).
 
     Parameters

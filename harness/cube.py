@@ -18,6 +18,7 @@ Throughput is a function of a cube (:func:`throughput`), never stored.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -150,8 +151,9 @@ def sparse_cube(
 def validate(cube: xr.Dataset) -> xr.Dataset:
     """Check a cube against the schema and return it in canonical form; called once, at the boundary.
 
-    A ``time`` that carries its repeats in a ``repeat`` dimension is split into ``time`` (the median) and
-    ``time_repeats``. A missing ``status`` or tile size is derived.
+    A ``time`` that carries its repeats in a ``repeat`` dimension is split into ``time`` (the median),
+    ``time_spread`` (NaN below two repeats) and ``time_repeats``. A missing ``status`` or tile size is
+    derived.
 
     Raises
     ------
@@ -161,7 +163,9 @@ def validate(cube: xr.Dataset) -> xr.Dataset:
     version = cube.attrs.get("schema_version")
     if version is None:
         raise CubeError("not a landscape cube: it has no schema_version attribute")
-    if int(version) > SCHEMA_VERSION:
+    if not isinstance(version, int | np.integer):
+        raise CubeError(f"schema_version must be a whole number, got {version!r}")
+    if version > SCHEMA_VERSION:
         raise CubeError(
             f"cube has schema_version {version}, this attrib reads up to {SCHEMA_VERSION}: update attrib"
         )
@@ -169,6 +173,9 @@ def validate(cube: xr.Dataset) -> xr.Dataset:
         raise CubeError("cube has no variable 'time'")
     if "device" not in cube.attrs or "dtype" not in cube.attrs:
         raise CubeError("cube lacks the attribute 'device' or 'dtype': a cube must explain itself")
+    for key in ("dtype", "dtype_out"):
+        if key in cube.attrs and str(cube.attrs[key]) not in ELEMENT_BYTES:
+            raise CubeError(f"{key} {cube.attrs[key]!r} is unknown: expected one of {', '.join(ELEMENT_BYTES)}")
     dims: tuple[str, ...] = DENSE_DIMS if is_dense(cube) else ("sample",)
     cube = _split_repeats(cube, dims)
     if set(cube["time"].dims) != set(dims):
@@ -214,7 +221,7 @@ def densify(cube: xr.Dataset) -> xr.Dataset | None:
         return cube
     sizes = {axis: np.unique(cube[axis].values) for axis in "MNK"}
     tiles = tiles_of(cube)
-    full = len(tiles) * int(np.prod([values.size for values in sizes.values()]))
+    full = len(tiles) * math.prod(values.size for values in sizes.values())
     if full != cube.sizes["sample"]:
         return None
     index = tuple(np.searchsorted(sizes[axis], cube[axis].values) for axis in "MNK")
@@ -255,12 +262,9 @@ def _required(array: NDArray[Any] | None) -> NDArray[Any]:
 
 
 def _tile_named(name: str) -> Tile:
-    """A label that is no MxNxK is a library with a hidden tile, whatever it is called."""
     try:
-        return Tile.parse(name)
+        return Tile.labelled(name)
     except InputError as error:
-        if name and "x" not in name:
-            return Tile(0, 0, 0, name)
         raise CubeError(f"tile label {name!r}: {error}") from None
 
 
@@ -291,36 +295,42 @@ def _split_repeats(cube: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
     repeats = cube["time"].transpose(*dims, "repeat")
     # A cell without any repeat would make the median warn: fill it, then blank it again.
     empty = repeats.isnull().all("repeat")
-    center = repeats.where(~empty, 1.0).median("repeat").where(~empty)
-    return cube.drop_vars("time").assign(time_repeats=repeats, time=center)
+    filled = repeats.where(~empty, 1.0)
+    center = filled.median("repeat")
+    single = repeats.count("repeat") < 2
+    spread = (1.4826 * abs(filled - center).median("repeat")).where(~single)
+    return cube.drop_vars("time").assign(
+        {"time_spread": spread, **cube.data_vars, "time_repeats": repeats, "time": center.where(~empty)}
+    )
 
 
 def _check_coordinates(cube: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
     for axis in ("M", "N", "K"):
         if axis not in cube.coords:
             raise CubeError(f"cube has no coordinate {axis!r}")
+        where = axis if len(dims) > 1 else "sample"
+        if cube[axis].dims != (where,):
+            raise CubeError(f"coordinate {axis!r} has dimensions {cube[axis].dims}, expected ({where!r},)")
         values = np.asarray(cube[axis].values)
         if not np.issubdtype(values.dtype, np.integer):
-            if not np.issubdtype(values.dtype, np.floating) or not np.array_equal(values, np.round(values)):
-                raise CubeError(
-                    f"coordinate {axis!r} must hold whole numbers of elements, got {values.dtype}"
-                )
+            whole = np.issubdtype(values.dtype, np.floating) and np.isfinite(values).all()
+            if not whole or not np.array_equal(values, np.round(values)):
+                raise CubeError(f"coordinate {axis!r} must hold whole numbers of elements, got {values.dtype}")
             values = values.astype(np.int64)
         if values.size and values.min() < 1:
             raise CubeError(f"coordinate {axis!r} must be positive, got {values.min()}")
         if len(dims) > 1 and values.size > 1 and np.diff(values).min() <= 0:
             raise CubeError(f"coordinate {axis!r} must be strictly ascending")
-        where = axis if len(dims) > 1 else "sample"
-        cube = cube.assign_coords(
-            {axis: (where, values.astype(np.int64), {"units": "1", "long_name": "elements"})}
-        )
+        cube = cube.assign_coords({axis: (where, values.astype(np.int64), {"units": "1", "long_name": "elements"})})
     return cube
 
 
 def _check_tiles(cube: xr.Dataset, dim: str) -> xr.Dataset:
     if "tile" not in cube.coords:
         raise CubeError("cube has no coordinate 'tile'")
-    names = [str(name) for name in cube["tile"].values]
+    if cube["tile"].dims != (dim,):
+        raise CubeError(f"coordinate 'tile' has dimensions {cube['tile'].dims}, expected ({dim!r},)")
+    names = [str(name).strip() for name in cube["tile"].values]
     if dim == "tile" and len(set(names)) != len(names):
         raise CubeError(f"coordinate 'tile' has duplicates: {names}")
     known = {name: _tile_named(name) for name in dict.fromkeys(names)}
@@ -333,12 +343,22 @@ def _check_tiles(cube: xr.Dataset, dim: str) -> xr.Dataset:
 
 
 def _check_values(cube: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
+    for name in ("status", *_UNITS):
+        if name not in cube:
+            continue
+        if set(cube[name].dims) - {"repeat"} != set(dims) or ("repeat" in cube[name].dims) != (
+            name == "time_repeats"
+        ):
+            raise CubeError(f"{name!r} has dimensions {cube[name].dims}, expected those of 'time', {dims}")
+        if not np.issubdtype(cube[name].dtype, np.number):
+            raise CubeError(f"{name!r} must hold numbers, got {cube[name].dtype}")
     time = np.array(cube["time"].values, dtype=np.float64)
     if "status" in cube:
-        status = np.array(cube["status"].values).astype(np.int8)
-        unknown = ~np.isin(status, list(STATUS.values()))
+        given = np.asarray(cube["status"].values)
+        unknown = ~np.isin(given, list(STATUS.values()))
         if unknown.any():
-            raise CubeError(f"'status' holds {status[unknown].ravel()[0]}, expected {STATUS}")
+            raise CubeError(f"'status' holds {given[unknown].ravel()[0]}, expected {STATUS}")
+        status = given.astype(np.int8)
     else:
         status = np.where(np.isfinite(time), STATUS["ok"], STATUS["not_measured"]).astype(np.int8)
     measured = status == STATUS["ok"]

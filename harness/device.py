@@ -159,9 +159,7 @@ class DeviceRecord:
     alternatives: Mapping[str, tuple[Alternative, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        checked: dict[str, object] = {
-            key: _text(key, getattr(self, key)) for key in (*_REQUIRED, "core_name")
-        }
+        checked: dict[str, object] = {key: _text(key, getattr(self, key)) for key in (*_REQUIRED, "core_name")}
         if self.kind not in ("gpu", "cpu", "other"):
             raise DeviceError(f"kind: expected gpu, cpu or other, got {self.kind!r}")
         if not isinstance(self.aliases, tuple | list):
@@ -298,12 +296,8 @@ class DeviceRecord:
                 for other in self.alternatives.get(key, ())
             )
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        lines = [
-            f"{self.name} ({self.id}), {'simulated ' if self.simulated else ''}{self.kind} by {self.vendor}"
-        ]
-        lines += [
-            f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}".rstrip() for key, value, source in rows
-        ]
+        lines = [f"{self.name} ({self.id}), {'simulated ' if self.simulated else ''}{self.kind} by {self.vendor}"]
+        lines += [f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}".rstrip() for key, value, source in rows]
         return "\n".join(lines)
 
     def __hash__(self) -> int:

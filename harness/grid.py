@@ -36,7 +36,7 @@ def parse_axis(text: str) -> NDArray[np.int64]:
         return np.arange(first, last + 1, step, dtype=np.int64)
     try:
         values = np.unique(np.array([int(part) for part in text.split(",")], dtype=np.int64))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InputError(
             f"axis {text!r}: expected first:last:step (as 128:4096:128) or a list (as 128,256,384)"
         ) from None
@@ -58,9 +58,7 @@ class Grid:
         """Read one axis for all three dimensions, or three separated by ``;`` in the order M, N, K."""
         parts = text.split(";")
         if len(parts) not in (1, 3):
-            raise InputError(
-                f"grid {text!r}: expected one axis for all of M, N and K, or three separated by ';'"
-            )
+            raise InputError(f"grid {text!r}: expected one axis for all of M, N and K, or three separated by ';'")
         axes = [parse_axis(part) for part in parts]
         return cls(*(axes * 3 if len(axes) == 1 else axes))
 

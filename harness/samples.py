@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from harness.cube import STATUS, is_dense, tiles_of
+from harness.cube import DENSE_DIMS, STATUS, is_dense, tiles_of
 from harness.errors import CubeError
 from harness.tile import Tile
 
@@ -69,6 +69,8 @@ class Samples:
             If no cell is ok.
         """
         tiles = tiles_of(cube)
+        # Dimensions are taken by name: arithmetic on a cube may have reordered them since it was validated.
+        cube = cube.transpose(*(DENSE_DIMS if is_dense(cube) else ("sample",)), ..., missing_dims="ignore")
         ok = cube["status"].values == STATUS["ok"]
         if not ok.any():
             raise CubeError("the cube has no cell with status ok: there is nothing to fit")

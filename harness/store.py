@@ -55,8 +55,12 @@ def open_cube(path: Path | str) -> xr.Dataset:
 
     Raises
     ------
+    InputError
+        If there is no such file.
     CubeError
-        If the file is missing, is no cube or was cut short.
+        If the file is no cube or was cut short.
+    MissingExtraError
+        If it is a Zarr directory and zarr is not installed.
     """
     path = Path(path)
     if not path.exists():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.backends.backend import Backend, Cell
 from harness.cube import STATUS
-from harness.errors import BackendError
+from harness.errors import BackendError, InputError
 from harness.protocol import TOLERANCE, Protocol
 
 _CHUNK = 2048
@@ -76,7 +76,16 @@ def sweep(
         Output type, which sets the tolerance of the check.
     progress : callable, optional
         Called with the cells done and the total, counting every pass.
+
+    Raises
+    ------
+    InputError
+        If no tolerance is known for the data type.
+    BackendError
+        If no cell can run.
     """
+    if dtype not in TOLERANCE:
+        raise InputError(f"dtype {dtype!r} has no tolerance: expected one of {', '.join(TOLERANCE)}")
     owner = np.array([_owner(backends, cell) for cell in cells])
     runnable = np.flatnonzero(owner >= 0)
     if runnable.size == 0:
@@ -106,6 +115,8 @@ def sweep(
     launches = np.clip(np.ceil(wanted), 1, protocol.max_launches).astype(np.int64)
     repeats = np.stack([one_pass(launches) for _ in range(protocol.repeats)], axis=1)
     status = np.where(owner >= 0, STATUS["ok"], STATUS["unsupported"]).astype(np.int8)
+    timed = (np.isfinite(repeats) & (repeats > 0)).all(axis=1)
+    status[(owner >= 0) & ~timed] = STATUS["failed"]
     errors = _verify(backends, cells, owner, protocol, rng)
     for row, error in errors.items():
         if not error <= TOLERANCE[dtype]:

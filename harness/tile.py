@@ -58,6 +58,20 @@ class Tile:
         return cls(m, n, k, label)
 
     @classmethod
+    def labelled(cls, text: str) -> Tile:
+        """Read the label of a tile in a cube or a table, where any library may hide its tile.
+
+        A label that begins with a letter names a library (``"libxsmm"``); any other is ``"MxNxK"``.
+
+        Raises
+        ------
+        InputError
+            If the label is empty or neither.
+        """
+        label = text.strip()
+        return cls(0, 0, 0, label) if label[:1].isalpha() else cls.parse(label)
+
+    @classmethod
     def of(cls, m: int, n: int, k: int) -> Tile:
         """Make the tile of given sizes (elements); all zero means hidden."""
         if (m, n, k) == (0, 0, 0):

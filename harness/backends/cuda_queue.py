@@ -53,9 +53,7 @@ class CudaQueue:
         self.statistics = QueueStatistics()
         self.statistics.event_overhead_s = self._calibrate_events()
 
-    def time(
-        self, launches: Sequence[Callable[[], object]], counts: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def time(self, launches: Sequence[Callable[[], object]], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Seconds per launch of each callable, averaged over ``counts`` launches back to back.
 
         Before each timed series the kernel is launched once untimed, so every series starts with the same
@@ -103,8 +101,7 @@ class CudaQueue:
             self.statistics.repeated += 1
             hold = max(2.0 * hold, 1.5 * commands * cost)
         raise BackendError(
-            f"the CPU fell behind the GPU {_MAX_ATTEMPTS} times on one group of launches: "
-            "is the host overloaded?"
+            f"the CPU fell behind the GPU {_MAX_ATTEMPTS} times on one group of launches: is the host overloaded?"
         )
 
     def _calibrate_events(self) -> float:

@@ -28,9 +28,7 @@ class GemmBuffers:
             try:
                 flat = self._torch.empty(elements, dtype=self._dtype, device="cuda")
             except self._torch.cuda.OutOfMemoryError:
-                raise BackendError(
-                    f"operand {name.upper()} of {elements} elements does not fit the GPU"
-                ) from None
+                raise BackendError(f"operand {name.upper()} of {elements} elements does not fit the GPU") from None
             if name == "d":
                 flat.zero_()
             else:

@@ -52,9 +52,7 @@ class TorchBlasBackend(Backend):
 
     def unsupported(self, cell: Cell) -> str | None:
         """Any positive shape runs; a named tile cannot be asked for."""
-        return (
-            None if cell.tile.hidden else f"the library chooses its own tile, {cell.tile} cannot be asked for"
-        )
+        return None if cell.tile.hidden else f"the library chooses its own tile, {cell.tile} cannot be asked for"
 
     def prepare(self, cells: Sequence[Cell]) -> None:
         """Allocate the largest operands and run each shape class once, so that the library is loaded."""

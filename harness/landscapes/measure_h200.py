@@ -71,8 +71,7 @@ def references(triton: TritonBackend, vendor: TorchBlasBackend) -> dict[str, flo
     cores = torch.cuda.get_device_properties(0).multi_processor_count
     launches = Protocol().max_launches
     idle = {
-        t.name: float(np.median([triton.time_idle(t, cores, launches) for _ in range(51)]))
-        for t in triton.tiles
+        t.name: float(np.median([triton.time_idle(t, cores, launches) for _ in range(51)])) for t in triton.tiles
     }
     bare = float(np.median([triton.time_bare(launches) for _ in range(51)]))
     size = 8192
@@ -118,8 +117,7 @@ def main() -> None:
         lines, scatter = lines[::40], scatter[::20]
     parts = {"grid": grid.shapes(), "lines": lines, "scatter": scatter}
     cells = {
-        name: [Cell(tile, *map(int, shape)) for tile in tiles for shape in shapes]
-        for name, shapes in parts.items()
+        name: [Cell(tile, *map(int, shape)) for tile in tiles for shape in shapes] for name, shapes in parts.items()
     }
     everything = [cell for group in cells.values() for cell in group]
     triton.prepare([cell for cell in everything if not cell.tile.hidden], threads=16)

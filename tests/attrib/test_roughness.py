@@ -77,9 +77,7 @@ def test_mean_is_that_of_the_three_axes():
     assert measured.mean == pytest.approx((measured.M + measured.N + measured.K) / 3)
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: axis_roughness(np.ones((2, 2, 2)), "x"), lambda: roughness(np.ones(3))]
-)
+@pytest.mark.parametrize("call", [lambda: axis_roughness(np.ones((2, 2, 2)), "x"), lambda: roughness(np.ones(3))])
 def test_refuses_what_is_no_landscape(call):
     with pytest.raises(InputError, match="got"):
         call()

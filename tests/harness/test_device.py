@@ -379,13 +379,9 @@ def test_text_that_is_no_record(text, message):
 
 
 def test_an_open_number_says_so_and_what_else_is_known():
-    with pytest.raises(
-        DeviceError, match=r"memory_channels of NVIDIA H200 is open .*memory-controllers.*TOML"
-    ):
+    with pytest.raises(DeviceError, match=r"memory_channels of NVIDIA H200 is open .*memory-controllers.*TOML"):
         load_device("h200").number("memory_channels")
-    with pytest.raises(
-        DeviceError, match=r"peak_flops_per_s\.bf16 of generic CPU is open \(no alternatives\)"
-    ):
+    with pytest.raises(DeviceError, match=r"peak_flops_per_s\.bf16 of generic CPU is open \(no alternatives\)"):
         load_device("cpu").peak("bf16")
 
 

@@ -1,0 +1,79 @@
+"""Discrete constants of the hardware that shape the design columns; profiled from timings or taken as known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.device import DeviceRecord
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the terms need to know of a device.
+
+    Attributes
+    ----------
+    cores : int
+        Cores C that run work-groups.
+    residency : mapping of tile label to int
+        Work-groups R of that tile which one core holds at once; 1 where not stated.
+    atom : tuple of int
+        MMA atom (M, N, K), elements.
+    line_bytes : int
+        Cache line.
+    vector_bytes : int
+        Pitch granularity below which loads fall back to single elements.
+    cache_bytes : float
+        Working set at which the last-level cache begins to spill.
+    channels : int or None
+        Memory channels; ``None`` when nobody states them.
+    interleave_bytes : int or None
+        Consecutive bytes on one channel.
+    """
+
+    cores: int = 1
+    residency: Mapping[str, int] = field(default_factory=dict)
+    atom: tuple[int, int, int] = (8, 16, 16)
+    line_bytes: int = 128
+    vector_bytes: int = 16
+    cache_bytes: float = 0.0
+    channels: int | None = None
+    interleave_bytes: int | None = None
+
+    def residency_of(self, tile: str) -> int:
+        """Residency of one tile."""
+        return int(self.residency.get(tile, 1))
+
+    def slots_of(self, tile: str) -> int:
+        """Work-groups of one tile that a wave holds: cores times residency."""
+        return self.cores * self.residency_of(tile)
+
+    def with_waves(self, cores: int, residency: Mapping[str, int]) -> Hardware:
+        """Return the same hardware with another core count and residency."""
+        return replace(self, cores=cores, residency=dict(residency))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data; :meth:`from_dict` is its inverse."""
+        return {**self.__dict__, "residency": dict(self.residency), "atom": list(self.atom)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Hardware:
+        """Rebuild from plain data."""
+        m, n, k = data["atom"]
+        return cls(**{**data, "atom": (int(m), int(n), int(k)), "residency": dict(data["residency"])})
+
+    @classmethod
+    def from_device(cls, device: DeviceRecord) -> Hardware:
+        """Take what the device record knows; what it leaves open keeps this class's defaults."""
+        default = cls()
+        return cls(
+            cores=device.cores or default.cores,
+            atom=device.atom or default.atom,
+            line_bytes=device.line_bytes or default.line_bytes,
+            vector_bytes=device.block_unit_bytes or default.vector_bytes,
+            cache_bytes=float(device.last_level_cache_bytes or default.cache_bytes),
+            channels=device.memory_channels,
+            interleave_bytes=device.channel_interleave_bytes,
+        )

@@ -1,0 +1,93 @@
+"""The problem a kernel is given, counted in the units the hardware works in."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tile import Tile
+
+Array = NDArray[np.float64]
+
+PADDING = "tile padding"
+"""Mechanism that rounds every count of tiles and mainloop steps up to a whole number."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Shapes of one tile variant.
+
+    Attributes
+    ----------
+    M, N, K : ndarray of int64, shape (n,)
+        Sizes, elements.
+    tile : Tile
+    element_bytes, output_bytes : int
+        Bytes per element of A and B, and of D.
+    """
+
+    M: NDArray[np.int64]
+    N: NDArray[np.int64]
+    K: NDArray[np.int64]
+    tile: Tile
+    element_bytes: int = 2
+    output_bytes: int = 2
+
+    @property
+    def size(self) -> int:
+        """Number of shapes."""
+        return int(self.M.size)
+
+    def take(self, rows: NDArray[np.int64]) -> Problem:
+        """Return the given rows."""
+        return Problem(self.M[rows], self.N[rows], self.K[rows], self.tile, self.element_bytes, self.output_bytes)
+
+    @cached_property
+    def flop(self) -> Array:
+        """Useful floating-point operations 2 M N K."""
+        return np.asarray(2.0 * self.M * self.N * self.K)
+
+    @cached_property
+    def bytes_a(self) -> Array:
+        """Bytes of A."""
+        return np.asarray(1.0 * self.element_bytes * self.M * self.K)
+
+    @cached_property
+    def bytes_b(self) -> Array:
+        """Bytes of B."""
+        return np.asarray(1.0 * self.element_bytes * self.K * self.N)
+
+    @cached_property
+    def bytes_d(self) -> Array:
+        """Bytes of D."""
+        return np.asarray(1.0 * self.output_bytes * self.M * self.N)
+
+    @property
+    def footprint(self) -> Array:
+        """Bytes of A, B and D together: the working set and the least traffic."""
+        return np.asarray(self.bytes_a + self.bytes_b + self.bytes_d)
+
+    @cached_property
+    def tile_rows(self) -> Array:
+        """ceil(M / tile_m)."""
+        return np.ceil(self.M / self.tile.m)
+
+    @cached_property
+    def tile_columns(self) -> Array:
+        """ceil(N / tile_n)."""
+        return np.ceil(self.N / self.tile.n)
+
+    def work_groups(self, on: AbstractSet[str]) -> Array:
+        """Work-groups W = ceil(M/tm) ceil(N/tn); fractional tiles count as such where padding is off."""
+        if PADDING in on:
+            return self.tile_rows * self.tile_columns
+        return (self.M / self.tile.m) * (self.N / self.tile.n)
+
+    def steps(self, on: AbstractSet[str]) -> Array:
+        """Mainloop steps I = ceil(K/tk); fractional where padding is off."""
+        exact = self.K / self.tile.k
+        return np.ceil(exact) if PADDING in on else exact

@@ -1,0 +1,378 @@
+"""What a fit says: coefficients with intervals, hardware constants, held-out error, predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.device import DeviceRecord
+from harness.errors import FitError, InputError
+from harness.store import atomic_path
+from harness.tile import Tile
+from models.conformal import ConformalIntervals
+from models.design import ALL_MECHANISMS, Design
+from models.hardware import Hardware
+from models.problem import Problem
+from models.terms import ALL_TERMS
+
+Array = NDArray[np.float64]
+
+FORMAT = 1
+"""Version of the saved model file."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One coefficient of one tile.
+
+    Attributes
+    ----------
+    term, name, unit, meaning : str
+    estimate, lower, upper : float or None
+        Cost in ``unit`` and its 95 % block-bootstrap interval; ``None`` when not identifiable.
+    share : float
+        Mean share of the measured time, a fraction.
+    identifiable : bool
+    reason : str
+        Why not, and the shapes that would identify it.
+    """
+
+    term: str
+    name: str
+    unit: str
+    meaning: str
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    share: float
+    identifiable: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One discrete constant that was profiled.
+
+    Attributes
+    ----------
+    estimate : float or None
+    values : tuple of float
+        Confidence set: the values that win 95 % of block-bootstrap draws.
+    status : str
+        ``"identified"``, or why not.
+    """
+
+    estimate: float | None
+    values: tuple[float, ...]
+    status: str
+
+
+@dataclass(frozen=True)
+class TileFit:
+    """The model of one tile.
+
+    Attributes
+    ----------
+    tile : Tile
+        The tile; for a hidden one the effective tile, under the library's name, where one was found.
+    terms : tuple of str
+        Names of the terms in the model.
+    left_out : mapping of str to str
+        Terms that are not, with the reason.
+    estimates : tuple of Estimate
+    constants : mapping of str to Constant
+    theta : ndarray, shape (p,)
+        Coefficients in design order; 0 where not identifiable.
+    draws : ndarray, shape (draws, p)
+        Block-bootstrap refits.
+    n : int
+        Samples.
+    mape, median_ape : float
+        Mean and median absolute relative error of the time, held out by blocks of (M, N), fractions.
+    coverage : float
+        Share of held-out times inside the nominal 90 % interval.
+    noise : float
+        Median relative standard error of a measured time; NaN without repeats.
+    lower_corner, upper_corner : tuple of int
+        Smallest and largest M, N, K measured.
+    """
+
+    tile: Tile
+    terms: tuple[str, ...]
+    left_out: Mapping[str, str]
+    estimates: tuple[Estimate, ...]
+    constants: Mapping[str, Constant]
+    theta: Array
+    draws: Array
+    n: int
+    mape: float
+    median_ape: float
+    coverage: float
+    noise: float
+    intervals: ConformalIntervals
+    lower_corner: tuple[int, int, int]
+    upper_corner: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted times of one tile, arrays of shape (n,).
+
+    Attributes
+    ----------
+    time, lower, upper : ndarray
+        Seconds; the interval is conformal.
+    tflops : ndarray
+        Useful throughput, TFLOP/s.
+    extrapolated : ndarray of bool
+        Outside the measured range of a size, or leaning on a coefficient that could not be identified.
+    """
+
+    time: Array
+    lower: Array
+    upper: Array
+    tflops: Array
+    extrapolated: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Fitted additive model of a landscape.
+
+    Attributes
+    ----------
+    device : DeviceRecord
+    hardware : Hardware
+        Constants that shape the designs, profiled where the timings allow.
+    element_bytes, output_bytes : int
+    tiles : mapping of tile label to TileFit
+    blocks, folds, seed : int
+        How it was validated.
+    """
+
+    device: DeviceRecord
+    hardware: Hardware
+    element_bytes: int
+    output_bytes: int
+    tiles: Mapping[str, TileFit]
+    blocks: int
+    folds: int
+    seed: int
+
+    @cached_property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Mechanisms that cost something on some tile, in the order of the terms."""
+        found: dict[str, None] = {}
+        for fit in self.tiles.values():
+            for term in ALL_TERMS:
+                costs = [e.estimate for e in fit.estimates if e.term == term.name and e.estimate]
+                if costs and term.name in fit.terms:
+                    found.update(dict.fromkeys(term.mechanisms))
+                    if term.needs_tile:
+                        # Switching padding off makes every count of tiles and steps fractional.
+                        found["tile padding"] = None
+        order = [name for term in ALL_TERMS for name in term.mechanisms]
+        return tuple(sorted(found, key=order.index))
+
+    def design(self, label: str) -> Design:
+        """Return the design of one tile's model.
+
+        Raises
+        ------
+        InputError
+            If the model has no such tile.
+        """
+        if label not in self.tiles:
+            raise InputError(f"the model has no tile {label!r}: it knows {', '.join(self.tiles)}")
+        fit = self.tiles[label]
+        terms = tuple(term for term in ALL_TERMS if term.name in fit.terms)
+        return Design.of(terms, fit.tile, self.hardware)
+
+    def problem(self, label: str, M: NDArray[np.int64], N: NDArray[np.int64], K: NDArray[np.int64]) -> Problem:
+        """Shapes as the problem of one tile."""
+        if label not in self.tiles:
+            raise InputError(f"the model has no tile {label!r}: it knows {', '.join(self.tiles)}")
+        return Problem(M, N, K, self.tiles[label].tile, self.element_bytes, self.output_bytes)
+
+    def time(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
+        """Model time in seconds, shape (n,), with the mechanisms in ``on`` switched on."""
+        return self.design(label).matrix(problem, self.hardware, on) @ self.tiles[label].theta
+
+    def contributions(self, label: str, problem: Problem) -> dict[str, Array]:
+        """Seconds that each term contributes, shape (n,) each; they add up to :meth:`time`."""
+        parts: dict[str, Array] = {}
+        start = 0
+        theta = self.tiles[label].theta
+        for term in self.design(label).terms:
+            columns = term.columns(problem, self.hardware, ALL_MECHANISMS)
+            parts[term.name] = columns @ theta[start : start + columns.shape[1]]
+            start += columns.shape[1]
+        return parts
+
+    def predict(
+        self,
+        label: str,
+        M: NDArray[np.int64],
+        N: NDArray[np.int64],
+        K: NDArray[np.int64],
+        level: float = 0.9,
+    ) -> Prediction:
+        """Predict times of one tile with conformal intervals.
+
+        Parameters
+        ----------
+        label : str
+            Tile.
+        M, N, K : ndarray of int64, shape (n,)
+            Sizes, elements.
+        level : float
+            Nominal coverage, one of :data:`models.conformal.LEVELS`.
+        """
+        fit = self.tiles.get(label)
+        problem = self.problem(label, M, N, K)
+        assert fit is not None
+        matrix = self.design(label).matrix(problem, self.hardware)
+        time = matrix @ fit.theta
+        if not np.all(time > 0):
+            raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
+        lower, upper = fit.intervals.interval(time, level)
+        sizes = np.stack([M, N, K], axis=1)
+        outside = (sizes < np.array(fit.lower_corner)) | (sizes > np.array(fit.upper_corner))
+        unknown = np.array([not estimate.identifiable for estimate in fit.estimates])
+        # A collinear column is nothing new; one that was zero on the grid is.
+        new = np.array([estimate.reason.startswith("zero") for estimate in fit.estimates])
+        leaning = np.any(matrix[:, unknown & new] > 0, axis=1)
+        extrapolated = np.asarray(np.any(outside, axis=1) | leaning)
+        return Prediction(time, lower, upper, 1e-12 * problem.flop / time, extrapolated)
+
+    def to_contract(self) -> dict[str, Any]:
+        """Return the ``fit`` object of summary.json."""
+        return {
+            label: {
+                "n": fit.n,
+                "mape": fit.mape,
+                "median_ape": fit.median_ape,
+                "coverage_90": fit.coverage,
+                "noise": None if np.isnan(fit.noise) else fit.noise,
+                "effective_tile": _shape_label(fit.tile) if label != _shape_label(fit.tile) else None,
+                "constants": {
+                    name: {"estimate": c.estimate, "set": list(c.values), "status": c.status}
+                    for name, c in fit.constants.items()
+                },
+                "terms": [
+                    {
+                        "term": e.term,
+                        "name": e.name,
+                        "unit": e.unit,
+                        "meaning": e.meaning,
+                        "estimate": e.estimate,
+                        "lower": e.lower,
+                        "upper": e.upper,
+                        "share_of_time": e.share,
+                        "identifiable": e.identifiable,
+                        "reason": e.reason,
+                    }
+                    for e in fit.estimates
+                ],
+                "left_out": dict(fit.left_out),
+            }
+            for label, fit in self.tiles.items()
+        }
+
+    def save(self, path: Path | str) -> None:
+        """Write the model as JSON; never leaves half a file."""
+        data = {
+            "format": FORMAT,
+            "device": json.loads(self.device.to_json()),
+            "hardware": self.hardware.to_dict(),
+            "element_bytes": self.element_bytes,
+            "output_bytes": self.output_bytes,
+            "blocks": self.blocks,
+            "folds": self.folds,
+            "seed": self.seed,
+            "tiles": {label: _tile_to_dict(fit) for label, fit in self.tiles.items()},
+        }
+        with atomic_path(Path(path)) as draft:
+            draft.write_text(json.dumps(data), encoding="utf-8")
+
+    @classmethod
+    def open(cls, path: Path | str) -> FitResult:
+        """Read a saved model.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or is no model.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
+                raise InputError(f"{path}: model format {data['format']}, this attrib reads {FORMAT}: refit")
+            return cls(
+                DeviceRecord.from_json(json.dumps(data["device"])),
+                Hardware.from_dict(data["hardware"]),
+                data["element_bytes"],
+                data["output_bytes"],
+                {label: _tile_from_dict(item) for label, item in data["tiles"].items()},
+                data["blocks"],
+                data["folds"],
+                data["seed"],
+            )
+        except (UnicodeDecodeError, ValueError, KeyError, TypeError):
+            raise InputError(f"{path}: not a model written by 'attrib fit', or cut short") from None
+
+
+def _shape_label(tile: Tile) -> str:
+    return tile.name if tile.hidden else f"{tile.m}x{tile.n}x{tile.k}"
+
+
+def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
+    return {
+        "tile": [fit.tile.m, fit.tile.n, fit.tile.k, fit.tile.name],
+        "terms": list(fit.terms),
+        "left_out": dict(fit.left_out),
+        "estimates": [e.__dict__ for e in fit.estimates],
+        "constants": {name: [c.estimate, list(c.values), c.status] for name, c in fit.constants.items()},
+        "theta": fit.theta.tolist(),
+        "draws": fit.draws.tolist(),
+        "n": fit.n,
+        "mape": fit.mape,
+        "median_ape": fit.median_ape,
+        "coverage": fit.coverage,
+        "noise": None if np.isnan(fit.noise) else fit.noise,
+        "intervals": fit.intervals.to_dict(),
+        "lower_corner": list(fit.lower_corner),
+        "upper_corner": list(fit.upper_corner),
+    }
+
+
+def _tile_from_dict(data: dict[str, Any]) -> TileFit:
+    low, high = data["lower_corner"], data["upper_corner"]
+    return TileFit(
+        tile=Tile(*data["tile"]),
+        terms=tuple(data["terms"]),
+        left_out=data["left_out"],
+        estimates=tuple(Estimate(**item) for item in data["estimates"]),
+        constants={name: Constant(c[0], tuple(c[1]), c[2]) for name, c in data["constants"].items()},
+        theta=np.array(data["theta"], dtype=np.float64),
+        draws=np.array(data["draws"], dtype=np.float64).reshape(-1, len(data["theta"])),
+        n=data["n"],
+        mape=data["mape"],
+        median_ape=data["median_ape"],
+        coverage=data["coverage"],
+        noise=float("nan") if data["noise"] is None else data["noise"],
+        intervals=ConformalIntervals.from_dict(data["intervals"]),
+        lower_corner=(low[0], low[1], low[2]),
+        upper_corner=(high[0], high[1], high[2]),
+    )

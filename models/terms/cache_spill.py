@@ -1,0 +1,43 @@
+"""Cache spill: what of the working set does not stay in the last-level cache is fetched again."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tile import Tile
+from models.hardware import Hardware
+from models.problem import Problem
+from models.term import Coefficient, Term
+
+
+class CacheSpill(Term):
+    """Bytes of A, B and D beyond the spill size, max(0, footprint - cache): its own smooth counterpart.
+
+    The size at which spilling begins is profiled. It can be well below the nominal cache: a cache in two
+    partitions keeps what both halves of the chip read twice.
+    """
+
+    name: ClassVar[str] = "cache spill"
+    source: ClassVar[str] = "design section 4"
+    identified_by: ClassVar[str] = "working sets below and above the last-level cache"
+
+    def applies(self, tile: Tile, hardware: Hardware) -> str | None:
+        """Needs a cache size."""
+        if hardware.cache_bytes <= 0:
+            return "the device record leaves the last-level cache open"
+        return super().applies(tile, hardware)
+
+    def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
+        """One spilt byte."""
+        del tile
+        size = hardware.cache_bytes / 2**20
+        return (Coefficient("spilt byte", "s/byte", f"per byte of the working set beyond {size:.3g} MiB"),)
+
+    def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
+        """Bytes beyond the cache."""
+        del on
+        return np.maximum(0.0, problem.footprint - hardware.cache_bytes)[:, None]

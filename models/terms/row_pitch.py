@@ -1,0 +1,62 @@
+"""Row pitch: rows that do not start on a cache line make the mainloop's loads split."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tile import Tile
+from models.hardware import Hardware
+from models.problem import Problem
+from models.term import Coefficient, Term
+from models.terms.wave_quantization import counted_waves
+
+PITCH = "row pitch"
+
+
+class RowPitch(Term):
+    """Extra cost of a mainloop step when a row's pitch in bytes misses an alignment.
+
+    A's pitch is K elements, that of B is N. Three alignments are told apart: the cache line, half a line, and
+    the vector unit below which every element is loaded by itself. Costs are per wave and step where the tile is
+    known, else per byte of the operand. Smooth counterpart: all rows aligned.
+    """
+
+    name: ClassVar[str] = "row pitch"
+    mechanisms: ClassVar[tuple[str, ...]] = (PITCH,)
+    source: ClassVar[str] = "design section 4; 2D-block pitch rule of sycl-tla, cache-line sectors"
+    identified_by: ClassVar[str] = "N and K that are no multiples of a cache line's elements, on a fine line"
+
+    def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
+        """For A and for B: off the line, off the half line, off the vector unit."""
+        unit = "s/byte" if tile.hidden else "s/(wave step)"
+        of = "byte" if tile.hidden else "wave and step"
+        return tuple(
+            Coefficient(
+                f"{operand} off {granule} B", unit, f"per {of}, pitch of {operand} no multiple of {granule} B"
+            )
+            for operand in "AB"
+            for granule in self._granules(hardware)
+        )
+
+    def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
+        """Wave steps (or bytes) of misaligned operands."""
+        if problem.tile.hidden:
+            size_a, size_b = problem.bytes_a, problem.bytes_b
+        else:
+            waves = counted_waves(problem, hardware, on)
+            size_a = size_b = waves * problem.steps(on)
+        columns = [
+            size * ((problem.element_bytes * width) % granule != 0)
+            for size, width in ((size_a, problem.K), (size_b, problem.N))
+            for granule in self._granules(hardware)
+        ]
+        return np.stack(columns, axis=1) * float(PITCH in on)
+
+    @staticmethod
+    def _granules(hardware: Hardware) -> tuple[int, ...]:
+        sizes = (hardware.line_bytes, hardware.line_bytes // 2, hardware.vector_bytes)
+        return tuple(dict.fromkeys(size for size in sizes if size > 1))
