@@ -23,7 +23,7 @@ _TIME_BITS, _SPREAD_BITS = 13, 5
 def round_bits(values: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
     """Round to ``bits`` binary digits after the leading one: relative error at most 2**-(bits + 1)."""
     mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.round(np.ldexp(mantissa, bits + 1)), exponent - bits - 1)
+    return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, bits + 1)), exponent - bits - 1))
 
 
 def pack(cube: xr.Dataset) -> xr.Dataset:
