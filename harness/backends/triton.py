@@ -123,8 +123,8 @@ class TritonBackend(Backend):
         self.prepare(cells)
         return self._queue.time([self._launcher(cell) for cell in cells], launches)
 
-    def time_idle(self, tile: Tile, groups: int, launches: int) -> float:
-        """Seconds per launch of a tile's kernel when it does nothing: its registers, memory and launch alone.
+    def time_idle(self, tile: Tile, groups: int, launches: int, *, store: bool = False) -> float:
+        """Seconds per launch of a tile's kernel when it does no work: its registers, memory and launch alone.
 
         Parameters
         ----------
@@ -133,9 +133,11 @@ class TritonBackend(Backend):
             Work-groups launched.
         launches : int
             Back-to-back launches in the timed series.
+        store : bool
+            Let each work-group store one element.
         """
         variant = VARIANTS[tile]
-        arguments = (*self._arguments(Cell(tile, tile.m, tile.n, tile.k)), 0)
+        arguments = (*self._arguments(Cell(tile, tile.m, tile.n, tile.k)), 2 if store else 0)
         constants = {"TM": tile.m, "TN": tile.n, "TK": tile.k, "BAND": _BAND, "EVEN_K": True}
         options = {"num_warps": variant.warps, "num_stages": variant.stages}
         kernel = self._kernels.idle.warmup(*arguments, **constants, **options, grid=(1,))

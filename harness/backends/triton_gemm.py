@@ -86,9 +86,15 @@ def idle(
     BAND: tl.constexpr,
     EVEN_K: tl.constexpr,
 ):
-    """The GEMM told to do nothing (work = 0): a launch with the GEMM's own registers and shared memory."""
-    if work != 0:
+    """The GEMM told to do no work: a launch with the GEMM's own registers and shared memory.
+
+    work = 0 does nothing, work = 2 stores one element a work-group (a launch that wrote must be flushed before
+    the next begins), work = 1 is the GEMM, never asked for here.
+    """
+    if work == 1:
         gemm(a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K)
+    if work == 2:
+        tl.store(d_ptr + tl.program_id(0), 0.0)
 
 
 @triton.jit(do_not_specialize=["M"])

@@ -64,16 +64,19 @@ def scatter_shapes(rng: np.random.Generator) -> NDArray[np.int64]:
 def references(triton: TritonBackend, vendor: TorchBlasBackend) -> dict[str, float]:
     """Launch costs (s), peak matrix rate (FLOP/s) and copy bandwidth (byte/s, read plus written).
 
-    The empty kernel is each tile's own kernel told to do nothing, with one work-group per core; the bare one
-    has a single work-group and no resources.
+    The empty kernel is each tile's own kernel told to do no work: one work-group per core, each storing one
+    element, because a launch that wrote must be flushed before the next one begins. The silent kernel is the
+    same without the store; the bare one has a single work-group and no resources.
     """
     torch = import_cuda_torch()
     cores = torch.cuda.get_device_properties(0).multi_processor_count
-    launches = Protocol().max_launches
-    idle = {
-        t.name: float(np.median([triton.time_idle(t, cores, launches) for _ in range(51)])) for t in triton.tiles
-    }
-    bare = float(np.median([triton.time_bare(launches) for _ in range(51)]))
+
+    def idle(tile: Tile, store: bool) -> float:
+        return float(np.median([triton.time_idle(tile, cores, 200, store=store) for _ in range(41)]))
+
+    empty = {tile.name: idle(tile, True) for tile in triton.tiles}
+    silent = [idle(tile, False) for tile in triton.tiles]
+    bare = float(np.median([triton.time_bare(200) for _ in range(41)]))
     size = 8192
     cell = Cell(Tile.parse("vendor"), size, size, size)
     one = np.array([4], dtype=np.int64)
@@ -90,8 +93,9 @@ def references(triton: TritonBackend, vendor: TorchBlasBackend) -> dict[str, flo
         torch.cuda.synchronize()
         seconds.append(begin.elapsed_time(end) * 1e-3)
     return {
-        **{f"empty_kernel_s_{name}": seconds for name, seconds in idle.items()},
-        "empty_kernel_s": float(np.median(list(idle.values()))),
+        **{f"empty_kernel_s_{name}": seconds for name, seconds in empty.items()},
+        "empty_kernel_s": float(np.median(list(empty.values()))),
+        "silent_kernel_s": float(np.median(silent)),
         "bare_kernel_s": bare,
         "peak_matrix_rate_flop_per_s": 2.0 * size**3 / best,
         "copy_bandwidth_bytes_per_s": 2.0 * 4.0 * elements / float(np.median(seconds[2:])),
@@ -142,6 +146,7 @@ def main() -> None:
         "reference_before": before,
         "reference_after": after,
         "empty_kernel_s": 0.5 * (before["empty_kernel_s"] + after["empty_kernel_s"]),
+        "silent_kernel_s": 0.5 * (before["silent_kernel_s"] + after["silent_kernel_s"]),
         "bare_kernel_s": 0.5 * (before["bare_kernel_s"] + after["bare_kernel_s"]),
         "peak_matrix_rate_flop_per_s": max(r["peak_matrix_rate_flop_per_s"] for r in (before, after)),
         "copy_bandwidth_bytes_per_s": max(r["copy_bandwidth_bytes_per_s"] for r in (before, after)),
