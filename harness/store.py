@@ -22,19 +22,44 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` that replaces it only if the block succeeds.
 
     Whatever happens in the block, ``path`` holds either its old content or the complete new one.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable, the disk is full, or a folder stands where a file is to go.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror})") from None
     try:
         draft = folder / path.name
-        yield draft
-        if path.is_dir() and draft.is_dir():
-            path.rename(folder / "replaced")
-        draft.replace(path)
+        try:
+            yield draft
+        except OSError as error:
+            raise InputError(f"{path}: could not be written ({error.strerror or error})") from None
+        _put_in_place(draft, path, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(draft: Path, path: Path, folder: Path) -> None:
+    """Move the finished draft over the old content; give that back if the move fails."""
+    if path.exists() and path.is_dir() != draft.is_dir():
+        kind = "folder" if path.is_dir() else "file"
+        raise InputError(f"{path}: a {kind} of this name is in the way")
+    old = folder / "replaced"
+    try:
+        if path.is_dir():
+            path.rename(old)
+        draft.replace(path)
+    except OSError as error:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise InputError(f"{path}: could not be replaced ({error.strerror})") from None
 
 
 def save_cube(cube: xr.Dataset, path: Path | str) -> None:

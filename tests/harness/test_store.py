@@ -109,7 +109,7 @@ def test_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", half)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         save_cube(make_sparse(), path)
     assert path.read_bytes() == before
     assert files(tmp_path) == ["cube.nc"]
@@ -125,9 +125,13 @@ def test_atomic_path_replaces_files_and_folders(tmp_path):
             (draft / text).touch()
     assert file.read_text() == "new"
     assert files(folder) == ["new"]
-    with pytest.raises(FileNotFoundError), atomic_path(folder) as draft:
+    with pytest.raises(InputError), atomic_path(folder) as draft:
         (draft / "no" / "such").mkdir()
     assert files(folder) == ["new"]
+    with pytest.raises(InputError, match="a folder of this name is in the way"), atomic_path(folder) as draft:
+        draft.write_text("file")
+    with pytest.raises(InputError, match="a file of this name is in the way"), atomic_path(file) as draft:
+        draft.mkdir()
     assert files(tmp_path) == ["a.txt", "a.zarr"]
 
 
