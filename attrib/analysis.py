@@ -187,7 +187,8 @@ def relative_error_of(cube: xr.Dataset) -> Array | None:
     if "time_spread" not in cube:
         return None
     repeats = int(cube.attrs.get("repeats_measured", cube.sizes.get("repeat", 1)))
-    spread = np.asarray(cube["time_spread"].values / cube["time"].values, dtype=np.float64)
+    time = np.where(cube["status"].values == STATUS["ok"], cube["time"].values, np.nan)
+    spread = np.asarray(cube["time_spread"].values / time, dtype=np.float64)
     return np.asarray(spread * _MEDIAN_EFFICIENCY / np.sqrt(repeats))
 
 
@@ -256,14 +257,18 @@ def _grid_stages(
         except NotApplicableError as error:
             skipped.append(Skipped(f"stage {stage.name}", str(error)))
             continue
+        if np.isnan(result.time).all():
+            skipped.append(Skipped(f"stage {stage.name}", "none of its shapes was measured"))
+            continue
         rate = landscape.throughput(result.time)
+        in_slice = not np.isnan(rate[..., -1]).all()
         note, attribution = "", None
         try:
             attribution = attribute(stage, result, models, _stage_error(result, errors))
         except NotApplicableError as error:
             note = str(error)
         grade = None
-        if optimal is not None:
+        if optimal is not None and in_slice:
             grade = kernel_optimality(
                 rate[..., -1:], optimal[..., -1:], peak_flops_per_s=device.peak(str(cube.attrs["dtype"]))
             )
@@ -272,7 +277,7 @@ def _grid_stages(
                 stage.name,
                 float(np.nanmean(rate)),
                 float(np.nanmax(rate)),
-                float(np.nanmean(rate[..., -1])),
+                float(np.nanmean(rate[..., -1])) if in_slice else None,
                 roughness(rate),
                 grade,
                 attribution,
@@ -315,8 +320,13 @@ def later_stages(stage: Stage) -> tuple[Stage, ...]:
     """Return the stages still to come: a choice of tiles first, then padding, then splitting."""
     best = BestTile()
     stack: tuple[Stage, ...] = (best, Pad(best), Split(Pad(best)))
+    base = stage
+    while isinstance(base, Pad | Split):
+        base = base.base
+    if isinstance(base, FixedTile) and base.tile.hidden:
+        return ()
     if isinstance(stage, FixedTile):
-        return () if stage.tile.hidden else stack
+        return stack
     if stage in stack:
         return stack[stack.index(stage) + 1 :]
     return stack[1:] if isinstance(stage, Pad) else stack[2:]
@@ -335,7 +345,7 @@ def _sample_stages(cube: xr.Dataset, skipped: list[Skipped]) -> tuple[StageRepor
     """Stages that need no grid: each tile as it is, and padding to the measured shapes that contain one."""
     reports = []
     ok = cube["status"].values == STATUS["ok"]
-    rate = throughput(cube).values
+    rate = throughput(cube.assign(time=cube["time"].where(ok))).values
     names = cube["tile"].values.astype(str)
     for tile in tiles_of(cube):
         rows = np.flatnonzero(ok & (names == tile.name))

@@ -196,13 +196,20 @@ def attribute(
     Raises
     ------
     NotApplicableError
-        If a tile of the stage has no fitted model.
+        If a tile of the stage has no fitted model, the slice at the largest K has no step along N, or the
+        model of a shape takes no time with some mechanisms off.
     """
     landscape = models.landscape
     tiles = stage_tiles(stage, landscape)
     unfitted = [landscape.tiles[i].name for i in tiles if landscape.tiles[i].name not in models.fit.tiles]
     if unfitted:
         raise NotApplicableError(f"no model of tile {', '.join(unfitted)}: {stage.name} cannot be attributed")
+    measured_rate = landscape.throughput(result.time)[..., -1:]
+    measured = float(slice_roughness(measured_rate, "N"))
+    if np.isnan(measured):
+        raise NotApplicableError(
+            f"no two neighbours along N are measured at the largest K: {stage.name} cannot be attributed"
+        )
     part = Landscape(
         landscape.time[tiles], tuple(landscape.tiles[i] for i in tiles), landscape.M, landscape.N, landscape.K
     )
@@ -211,7 +218,7 @@ def attribute(
     count = models.membership.shape[0]
     worth = np.empty((count, 1 + draws))
     depth = landscape.K if whole else landscape.K[-1:]
-    volume = 2e-12 * landscape.M[:, None, None].astype(np.float64) * landscape.N[None, :, None] * depth
+    volume = 2e-12 * landscape.M[:, None, None].astype(np.float64) * landscape.N[None, :, None] * landscape.K[-1:]
     cell_bytes = 8 * landscape.M.size * landscape.N.size * depth.size * len(tiles)
     fitting = max(1, int(_BATCH_BYTES // cell_bytes))
     modelled = np.empty(0)
@@ -219,15 +226,19 @@ def attribute(
         times = models.times(coalition, whole, tiles, draws)
         for start in range(0, 1 + draws, fitting):
             batch = stage_times(stage, part, times[start : start + fitting])
-            rate = (volume / batch)[..., -1:]
-            worth[coalition, start : start + fitting] = slice_roughness(rate, "N")
+            largest = batch[..., -1:]
+            instant = np.any(largest == 0, axis=(1, 2, 3))
+            rate = volume / np.where(largest == 0, np.nan, largest)
+            worth[coalition, start : start + fitting] = np.where(instant, np.nan, slice_roughness(rate, "N"))
             if coalition == count - 1 and start == 0:
                 modelled = rate[0]
         if progress is not None:
             progress(coalition + 1, count)
+    if np.isnan(worth[:, 0]).any():
+        raise NotApplicableError(
+            f"with some mechanisms off, the model of a shape takes no time: {stage.name} cannot be attributed"
+        )
     values = shapley_values(worth)
-    measured_rate = landscape.throughput(result.time)[..., -1:]
-    measured = float(slice_roughness(measured_rate, "N"))
     noise = 0.0
     if relative_error is not None and np.isfinite(relative_error).any():
         error = np.nan_to_num(relative_error[..., -1:]) * np.nan_to_num(measured_rate)
@@ -247,7 +258,7 @@ def attribute(
 
 def _share(values: Array) -> Share:
     """Estimate in entry 0, bootstrap draws after it."""
-    if values.size == 1:
+    if values.size == 1 or np.isnan(values).any():
         return Share(float(values[0]))
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return Share(float(values[0]), float(low), float(high))

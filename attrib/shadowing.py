@@ -19,7 +19,7 @@ def refuse_shadowed_packages(names: tuple[str, ...]) -> None:
     for name in names:
         ours = home / name / "__init__.py"
         found = _origin(name)
-        if found is None or not found.samefile(ours):
+        if found is None or found.resolve() != ours:
             raise ImportError(
                 f"package {name!r} is taken from {found or 'nowhere'}, attrib needs its own at {ours}: "
                 f"rename the foreign one, or start Python outside its folder (the command 'attrib' is immune)"

@@ -70,7 +70,8 @@ def save_cube(cube: xr.Dataset, path: Path | str) -> None:
     with atomic_path(path) as draft:
         if path.suffix == ".zarr":
             _require_zarr()
-            cube.to_zarr(draft)
+            # Version 3 has no settled specification of fixed-length strings yet.
+            cube.to_zarr(draft, zarr_format=2, consolidated=True)
         else:
             cube.to_netcdf(draft, engine="h5netcdf", encoding=_encoding(cube))
 
@@ -93,7 +94,7 @@ def open_cube(path: Path | str) -> xr.Dataset:
     try:
         if path.suffix == ".zarr":
             _require_zarr()
-            cube = xr.open_zarr(path).load()
+            cube = xr.open_zarr(path, zarr_format=2).load()
         else:
             with xr.open_dataset(path, engine="h5netcdf") as handle:
                 cube = handle.load()

@@ -28,7 +28,7 @@ from models.design import ALL_MECHANISMS, Design, problem_of
 from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
-from models.identify import unidentified
+from models.identify import unidentified_jointly
 from models.joint import JointSystem
 from models.problem import Problem
 from models.result import Constant, Estimate, FitResult, TileFit
@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 _LEAST_SAMPLES = 40
-"""Fewest samples of a tile that a model is fitted to."""
+"""Fewest samples of a tile on the main cube that a model is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,14 @@ class AdditiveModel:
                 "to hold any out; measure more values of M and N"
             )
         fold = fold_labels(blocks, self.folds, rng)
-        data, tiny = _split_tiles(samples, blocks, sizes)
+        data, tiny = _split_tiles(samples, blocks, sizes, in_main)
         if not data:
             raise FitError(f"no tile has {_LEAST_SAMPLES} samples: there is too little to fit")
 
         hardware = Hardware.from_device(device)
         say("counting cores")
         grid = {label: _main_only(item, in_main) for label, item in data.items()}
-        waves = self._waves(grid, hardware, rng)
+        waves = self._waves(grid, hardware, device.cores, rng)
         if waves is not None:
             hardware = hardware.with_waves(waves.cores, waves.residency)
         say("finding the cache size")
@@ -158,7 +158,9 @@ class AdditiveModel:
             designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
 
         say("estimating")
-        prepared = {label: _prepare(data[label], designs[label], hardware, n_blocks) for label in data}
+        prepared = dict(
+            zip(data, _prepare(list(data.values()), list(designs.values()), hardware, n_blocks), strict=True)
+        )
         system = JointSystem.of(
             [item.sums for item in prepared.values()],
             [item.keys for item in prepared.values()],
@@ -191,7 +193,7 @@ class AdditiveModel:
         return FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed)
 
     def _waves(
-        self, data: dict[str, _TileData], hardware: Hardware, rng: np.random.Generator
+        self, data: dict[str, _TileData], hardware: Hardware, known: int | None, rng: np.random.Generator
     ) -> WaveConstants | None:
         grouped = {}
         largest = max(256, 2 * hardware.cores)
@@ -208,7 +210,7 @@ class AdditiveModel:
             grouped[label] = GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)
         if not grouped:
             return None
-        return wave_constants(grouped, np.arange(1, largest + 1), rng)
+        return wave_constants(grouped, np.arange(1, largest + 1), rng, known)
 
     def _choose(
         self, item: _TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int
@@ -245,16 +247,29 @@ class _Prepared:
     hardware: Hardware
 
 
-def _prepare(item: _TileData, design: Design, hardware: Hardware, n_blocks: int) -> _Prepared:
-    matrix = design.matrix(item.problem, hardware)
-    sums = BlockGram.of(matrix, item.samples.time, item.blocks, n_blocks)
-    columns = design.columns(hardware)
-    reasons = unidentified(sums.gram.sum(axis=0), columns)
-    kept = np.array([j for j in range(len(columns)) if j not in reasons], dtype=np.int64)
-    hidden = item.samples.tiles[int(item.samples.tile[0])].hidden
+def _prepare(
+    items: Sequence[_TileData], designs: Sequence[Design], hardware: Hardware, n_blocks: int
+) -> list[_Prepared]:
+    matrices = [design.matrix(item.problem, hardware) for item, design in zip(items, designs, strict=True)]
+    sums = [
+        BlockGram.of(matrix, item.samples.time, item.blocks, n_blocks)
+        for item, matrix in zip(items, matrices, strict=True)
+    ]
+    columns = [design.columns(hardware) for design in designs]
     # A vendor library is another kernel: it shares nothing with the tiles.
-    keys = tuple(columns[j].coefficient.name if columns[j].term.shared and not hidden else None for j in kept)
-    return _Prepared(design, matrix, kept, reasons, sums.take(kept), keys, hardware)
+    hidden = [item.samples.tiles[int(item.samples.tile[0])].hidden for item in items]
+    keys = [
+        tuple(column.coefficient.name if column.term.shared and not secret else None for column in listed)
+        for listed, secret in zip(columns, hidden, strict=True)
+    ]
+    found = unidentified_jointly([part.gram.sum(axis=0) for part in sums], columns, keys)
+    prepared = []
+    for design, matrix, part, row, reasons in zip(designs, matrices, sums, keys, found, strict=True):
+        kept = np.array([j for j in range(len(row)) if j not in reasons], dtype=np.int64)
+        prepared.append(
+            _Prepared(design, matrix, kept, reasons, part.take(kept), tuple(row[j] for j in kept), hardware)
+        )
+    return prepared
 
 
 def _tile_fit(
@@ -325,13 +340,14 @@ def _tile_fit(
 
 
 def _split_tiles(
-    samples: Samples, blocks: NDArray[np.int64], sizes: tuple[int, int]
+    samples: Samples, blocks: NDArray[np.int64], sizes: tuple[int, int], in_main: NDArray[np.bool_]
 ) -> tuple[dict[str, _TileData], dict[str, int]]:
     data, tiny = {}, {}
     for index, tile in enumerate(samples.tiles):
         rows = np.flatnonzero(samples.tile == index)
-        if rows.size < _LEAST_SAMPLES:
-            tiny[tile.name] = int(rows.size)
+        on_grid = int(in_main[rows].sum())
+        if on_grid < _LEAST_SAMPLES:
+            tiny[tile.name] = on_grid
             continue
         part = samples.take(rows)
         data[tile.name] = _TileData(tile, rows, part, blocks[rows], problem_of(part, tile, *sizes))

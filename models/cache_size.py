@@ -72,4 +72,6 @@ def profile_cache(
     best = int(np.argmin(total))
     values = winning_set(tables, sizes, rng)
     status = "identified" if 0 < best < len(sizes) - 1 else "at the edge of the candidates"
+    if len(values) > max(2, len(sizes) // 3):
+        status = f"not identified on this grid: {len(values)} of {len(sizes)} sizes explain it alike"
     return Constant(sizes[best], values, status)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import InputError
+
 Array = NDArray[np.float64]
 
 REGIMES = 4
@@ -52,7 +54,15 @@ class ConformalIntervals:
         return cls(edges, lower, upper)
 
     def interval(self, predicted: Array, level: float = 0.9) -> tuple[Array, Array]:
-        """Lower and upper time, seconds, at one of :data:`LEVELS`."""
+        """Lower and upper time, seconds, at one of :data:`LEVELS`.
+
+        Raises
+        ------
+        InputError
+            If the level is none of them.
+        """
+        if level not in LEVELS:
+            raise InputError(f"level {level}: intervals are calibrated for {', '.join(map(str, LEVELS))}")
         row = LEVELS.index(level)
         regime = np.searchsorted(self.edges, predicted)
         return predicted * np.exp(self.lower[row, regime]), predicted * np.exp(self.upper[row, regime])

@@ -59,6 +59,7 @@ def effective_tile(
         return None
     n_blocks = int(blocks.max()) + 1
     plain = Design.of(terms, problem.tile, hardware).matrix(problem, hardware)
+    plain = plain[:, (plain != 0).any(axis=0)]
     sums = BlockGram.of(plain, time, blocks, n_blocks)
     gram, moment, _ = sums.total()
     best = _criterion(float(sums.loss(solve_nonnegative(gram, moment)).sum()), plain.shape[1], time.size, n_blocks)

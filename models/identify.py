@@ -39,15 +39,62 @@ def unidentified(gram: Array, columns: Sequence[Column]) -> dict[int, str]:
         if gram[j, j] <= 0:
             reasons[j] = f"zero on this grid; {remedy}"
             continue
-        left = 1.0
-        if admitted:
-            index = np.array(admitted)
-            scale = np.sqrt(np.diag(gram)[index])
-            inner = gram[np.ix_(index, index)] / scale[:, None] / scale
-            cross = gram[index, j] / scale / np.sqrt(gram[j, j])
-            left = 1.0 - float(cross @ np.linalg.lstsq(inner, cross, rcond=1e-12)[0])
-        if left < _UNIQUE:
+        if _left(gram, admitted, j) < _UNIQUE:
             reasons[j] = f"a combination of other columns on this grid; {remedy}"
         else:
             admitted.append(j)
     return reasons
+
+
+def unidentified_jointly(
+    grams: Sequence[Array], columns: Sequence[Sequence[Column]], keys: Sequence[Sequence[str | None]]
+) -> tuple[dict[int, str], ...]:
+    """Find the columns of several tiles that cannot be estimated together.
+
+    A tile's own columns are admitted among themselves, as by :func:`unidentified`. A shared column is left out
+    of all tiles only where the own columns reproduce it on every tile: one tile that tells it apart fixes it for
+    the others.
+
+    Parameters
+    ----------
+    grams : sequence of ndarray, shape (p, p)
+        Weighted Gram matrix of each tile's design.
+    columns : sequence of sequences of Column
+    keys : sequence of sequences of str or None
+        Columns of equal key share a coefficient.
+
+    Returns
+    -------
+    tuple of dict of int to str
+        For each tile, the index of each such column and the reason.
+    """
+    found: list[dict[int, str]] = []
+    left: dict[str, float] = {}
+    total: dict[str, float] = {}
+    for gram, listed, row in zip(grams, columns, keys, strict=True):
+        own = np.array([j for j, key in enumerate(row) if key is None], dtype=np.int64)
+        inside = unidentified(gram[np.ix_(own, own)], [listed[j] for j in own])
+        found.append({int(own[j]): reason for j, reason in inside.items()})
+        admitted = [int(j) for j in own if int(j) not in found[-1]]
+        for j, key in enumerate(row):
+            if key is not None:
+                weight = float(gram[j, j])
+                total[key] = total.get(key, 0.0) + weight
+                left[key] = left.get(key, 0.0) + (weight * _left(gram, admitted, j) if weight > 0 else 0.0)
+    for reasons, listed, row in zip(found, columns, keys, strict=True):
+        for j, key in enumerate(row):
+            if key is not None and left[key] <= _UNIQUE * total[key]:
+                what = "a combination of other columns" if total[key] > 0 else "zero"
+                reasons[j] = f"{what} on this grid; would be identified by {listed[j].term.identified_by}"
+    return tuple(found)
+
+
+def _left(gram: Array, admitted: Sequence[int], j: int) -> float:
+    """Share of the weighted sum of squares of column j that the admitted columns do not reproduce."""
+    if not admitted:
+        return 1.0
+    index = np.array(admitted)
+    scale = np.sqrt(np.diag(gram)[index])
+    inner = gram[np.ix_(index, index)] / scale[:, None] / scale
+    cross = gram[index, j] / scale / np.sqrt(gram[j, j])
+    return 1.0 - float(cross @ np.linalg.lstsq(inner, cross, rcond=1e-12)[0])

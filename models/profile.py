@@ -12,6 +12,8 @@ Candidate = TypeVar("Candidate", int, float)
 
 DRAWS = 400
 LEVEL = 0.95
+_TIE = 1e-9
+"""Criteria (logarithms of a loss) this close are equal but for rounding."""
 
 
 def winning_set(
@@ -24,8 +26,8 @@ def winning_set(
     Parameters
     ----------
     tables : sequence over tiles of sequences over candidates of (loss, penalty)
-        Squared relative error by block, shape (B,), and the penalty added to the logarithm of its sum. The
-        criteria of several tiles are added.
+        Squared relative error by block, shape (B,) or shorter, and the penalty added to the logarithm of its
+        sum. The criteria of several tiles are added.
     candidates : sequence
         The values that the rows stand for.
     rng : numpy.random.Generator
@@ -35,14 +37,17 @@ def winning_set(
     tuple
         Sorted.
     """
-    n_blocks = tables[0][0][0].size
+    n_blocks = max(loss.size for table in tables for loss, _ in table)
     weights = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=DRAWS).astype(np.float64)
     total = np.zeros((len(candidates), DRAWS))
     for table in tables:
-        losses = np.stack([loss for loss, _ in table])
+        # A tile that was not measured in the last blocks loses nothing there.
+        losses = np.stack([np.pad(loss, (0, n_blocks - loss.size)) for loss, _ in table])
         penalties = np.array([penalty for _, penalty in table])
         total += np.log(np.maximum(losses @ weights.T, 1e-300)) + penalties[:, None]
-    wins = np.bincount(np.argmin(total, axis=0), minlength=len(candidates)) / DRAWS
+    # Candidates that the samples cannot tell apart share a win: none of them is preferred for its place.
+    tied = total <= total.min(axis=0) + _TIE
+    wins = (tied / tied.sum(axis=0)).mean(axis=1)
     order = np.argsort(-wins, kind="stable")
     enough = int(np.searchsorted(np.cumsum(wins[order]), LEVEL - 1e-12)) + 1
     return tuple(sorted(candidates[int(i)] for i in order[:enough]))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.device import DeviceRecord
-from harness.errors import FitError, InputError
+from harness.errors import DeviceError, FitError, InputError
 from harness.store import atomic_path
 from harness.tile import Tile
 from models.conformal import ConformalIntervals
@@ -250,6 +250,9 @@ class FitResult:
         # A collinear column is nothing new; one that was zero on the grid is.
         new = np.array([estimate.reason.startswith("zero") for estimate in fit.estimates])
         leaning = np.any(matrix[:, unknown & new] > 0, axis=1)
+        for term in ALL_TERMS:
+            if fit.left_out.get(term.name, "").startswith("zero"):
+                leaning |= np.any(term.columns(problem, self.hardware, ALL_MECHANISMS) > 0, axis=1)
         extrapolated = np.asarray(np.any(outside, axis=1) | leaning)
         return Prediction(time, lower, upper, 1e-12 * problem.flop / time, extrapolated)
 
@@ -329,7 +332,7 @@ class FitResult:
                 data["folds"],
                 data["seed"],
             )
-        except (UnicodeDecodeError, ValueError, KeyError, TypeError):
+        except (DeviceError, AttributeError, ValueError, KeyError, IndexError, TypeError):
             raise InputError(f"{path}: not a model written by 'attrib fit', or cut short") from None
 
 

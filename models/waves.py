@@ -88,6 +88,7 @@ class GroupedWaves:
         self._moment = np.add.reduceat(scaled, starts, axis=0)
         self._count = np.diff(np.append(starts, time.size)).astype(np.float64)
         self._groups = distinct[:, 1]
+        self.most_groups = int(groups.max())
         self.block_of_group = distinct[:, 0].astype(np.int64)
         self.n = time.size
         self.n_blocks = int(blocks.max()) + 1
@@ -139,14 +140,15 @@ class WaveConstants:
     Attributes
     ----------
     cores : int
-        Winner over all tiles together.
+        Winner over all tiles together; the device record's count where the timings identify none.
     cores_set : tuple of int
         Core counts that win in 95 % of block-bootstrap draws.
     residency : mapping of tile label to int
     by_tile : mapping of tile label to (cores, residency, set of core counts)
         What each tile alone implies.
     identified : bool
-        Whether the set is small enough to mean something.
+        Whether the set is small enough to mean something, some launch needs more than one wave, and waves
+        explain the timings better than a cost by the work-group by more than the luck of many candidates.
     """
 
     cores: int
@@ -157,7 +159,10 @@ class WaveConstants:
 
 
 def wave_constants(
-    grouped: Mapping[str, GroupedWaves], candidates: NDArray[np.int64], rng: np.random.Generator
+    grouped: Mapping[str, GroupedWaves],
+    candidates: NDArray[np.int64],
+    rng: np.random.Generator,
+    known: int | None = None,
 ) -> WaveConstants:
     """Profile every tile, choose the common core count, and bootstrap it over blocks.
 
@@ -165,26 +170,35 @@ def wave_constants(
     ----------
     grouped : mapping of tile label to GroupedWaves
     candidates : ndarray of int64
-        Core counts to try.
+        Core counts to try, ascending from 1.
     rng : numpy.random.Generator
+    known : int, optional
+        Core count of the device record, one of the candidates: used where the timings do not identify one.
     """
     profiles = {name: waves.profile(candidates) for name, waves in grouped.items()}
     joint = np.sum([profile.criterion.min(axis=1) for profile in profiles.values()], axis=0)
     cores = int(candidates[int(np.argmin(joint))])
-    residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
     by_tile: dict[str, tuple[int, int, tuple[int, ...]]] = {}
     for name, waves in grouped.items():
         best = profiles[name].criterion.min(axis=1)
-        near = candidates[np.argsort(best)[:_CLOSEST]]
+        near = candidates[np.argsort(best, kind="stable")[:_CLOSEST]]
         rows = [_penalised(waves, int(c), profiles[name].residency_at(int(c))) for c in near]
         by_tile[name] = (*profiles[name].best, winning_set([rows], near.tolist(), rng))
-    near = candidates[np.argsort(joint)[:_CLOSEST]]
+    near = candidates[np.argsort(joint, kind="stable")[:_CLOSEST]]
     tables = [
         [_penalised(waves, int(c), profiles[name].residency_at(int(c))) for c in near]
         for name, waves in grouped.items()
     ]
     cores_set = winning_set(tables, near.tolist(), rng)
-    return WaveConstants(cores, cores_set, residency, by_tile, len(cores_set) <= max(3, candidates.size // 20))
+    # Where every launch fits in one wave, any larger core count explains the timings as well.
+    quantized = cores < max(waves.most_groups for waves in grouped.values())
+    # One core is no pattern, a cost by the work-group: the best of many candidates must beat it by more than luck.
+    patterned = float(joint[0] - joint.min()) > 2.0 * np.log(candidates.size * MAX_RESIDENCY)
+    identified = quantized and patterned and len(cores_set) <= max(3, candidates.size // 20)
+    if not identified and known is not None:
+        cores = known
+    residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
+    return WaveConstants(cores, cores_set, residency, by_tile, identified)
 
 
 def _penalised(waves: GroupedWaves, cores: int, residency: int) -> tuple[Array, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.problem import Problem
 from models.term import Coefficient, Term
 
 
+@dataclass(frozen=True)
 class Arithmetic(Term):
     """2 M N K at one rate. Smooth in the sizes: its own smooth counterpart."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.terms.wave_quantization import counted_waves
 ATOM = "atom remainder"
 
 
+@dataclass(frozen=True)
 class AtomRemainder(Term):
     """FLOP of padded minus useful atoms (DPAS 8x16x16 for BF16), and the extra cost of masked steps.
 

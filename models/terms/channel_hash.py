@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.term import Coefficient, Term
 HASH = "channel hash"
 
 
+@dataclass(frozen=True)
 class ChannelHash(Term):
     """Bytes of A, B and D weighted by 1/eta - 1, the time that idle channels cost.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ _DEPTH = 3
 """Steps that fill a software pipeline of three to four stages."""
 
 
+@dataclass(frozen=True)
 class PipelineFill(Term):
     """Steps that a wave's mainloop lacks to fill its pipeline, max(0, depth - I) per wave."""
 

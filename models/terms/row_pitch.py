@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.terms.wave_quantization import counted_waves
 PITCH = "row pitch"
 
 
+@dataclass(frozen=True)
 class RowPitch(Term):
     """Extra cost of a mainloop step when a row's pitch in bytes misses an alignment.
 

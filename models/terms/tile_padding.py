@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.problem import PADDING, Problem
 from models.term import Coefficient, Term
 
 
+@dataclass(frozen=True)
 class TilePadding(Term):
     """Cost of a work-group and of its mainloop step in what all cores share (cache bandwidth, power).
 

@@ -16,6 +16,7 @@ neither                         W / P
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -62,6 +63,7 @@ def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) ->
     return np.maximum(1.0, waves) if FILL in on else waves
 
 
+@dataclass(frozen=True)
 class WaveQuantization(Term):
     """Cost of a wave and of each of its mainloop steps, by fill level."""
 
