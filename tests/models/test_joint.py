@@ -1,0 +1,64 @@
+"""Joint solves against one dense problem with shared columns."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from models.gram import BlockGram
+from models.joint import JointSystem
+
+KEYS = (("launch", None, None), (None, "launch", None, None), (None, None))
+
+
+@pytest.fixture
+def case():
+    rng = np.random.default_rng(0)
+    blocks = [rng.integers(0, 6, 40) for _ in KEYS]
+    designs = [rng.uniform(0, 1, (40, len(row))) for row in KEYS]
+    for design, row in zip(designs, KEYS, strict=True):
+        if "launch" in row:
+            design[:, row.index("launch")] = 1.0
+    times = [design @ rng.uniform(0, 2, design.shape[1]) + rng.uniform(0.1, 0.6, 40) for design in designs]
+    sums = [BlockGram.of(d, t, b, 6) for d, t, b in zip(designs, times, blocks, strict=True)]
+    return designs, times, blocks, JointSystem.of(sums, KEYS)
+
+
+def dense(designs, times, blocks, weight):
+    """Stack all rows; the launch is column 0, every other column is a tile's own."""
+    own = itertools.count(1)
+    places = [[0 if key else next(own) for key in row] for row in KEYS]
+    size = next(own)
+    stacked, target = [], []
+    for design, time, block, place in zip(designs, times, blocks, places, strict=True):
+        wide = np.zeros((40, size))
+        wide[:, place] = design / time[:, None]
+        root = np.sqrt(weight[block])
+        stacked.append(wide * root[:, None])
+        target.append(root)
+    theta = nnls(np.concatenate(stacked), np.concatenate(target))[0]
+    return [theta[place] for place in places]
+
+
+@pytest.mark.parametrize("weight", [np.ones(6), np.array([1.0, 0, 2, 1, 0, 3])], ids=["all", "weighted"])
+def test_equals_the_dense_problem(case, weight):
+    designs, times, blocks, system = case
+    for found, expected in zip(system.solve(weight), dense(designs, times, blocks, weight), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_the_shared_column_has_one_value(case):
+    system = case[-1]
+    first, second, _ = system.solve()
+    assert first[0] == second[1]
+    assert system.size == 8
+
+
+def test_bootstrap_resamples_blocks_for_all_tiles_together(case):
+    designs, times, blocks, system = case
+    draws = system.bootstrap(5, np.random.default_rng(7))
+    weights = np.random.default_rng(7).multinomial(6, np.full(6, 1 / 6), size=5).astype(float)
+    for number, weight in enumerate(weights):
+        for found, expected in zip(draws, dense(designs, times, blocks, weight), strict=True):
+            np.testing.assert_allclose(found[number], expected, atol=1e-8)

@@ -1,0 +1,67 @@
+"""Forward selection by held-out error: power on a planted term, size on null terms."""
+
+import numpy as np
+import pytest
+
+from models.blocks import block_labels, fold_labels
+from models.gram import BlockGram
+from models.select import held_out_loss, select_terms
+from models.solve import solve_nonnegative
+
+SIDE = np.repeat(np.arange(16), 16), np.tile(np.arange(16), 16)
+BLOCKS = np.repeat(block_labels(*SIDE), 4)
+PLACES = [np.array([0, 1]), np.array([2]), np.array([3, 4])]
+ALWAYS = [True, False, False]
+
+
+def case(seed, cost=0.0, lack_of_fit=0.0):
+    """Two columns that matter, one whose cost is given, two that cost nothing; errors shared by blocks."""
+    rng = np.random.default_rng(seed)
+    design = rng.uniform(0, 1, (BLOCKS.size, 5))
+    design[:, 0] = 1.0
+    time = design @ np.array([1.0, 3.0, cost, 0.0, 0.0])
+    shared = lack_of_fit * rng.standard_normal(64)[BLOCKS]
+    time *= np.exp(shared + 0.01 * rng.standard_normal(BLOCKS.size))
+    sums = BlockGram.of(design, time, BLOCKS, 64)
+    folds = fold_labels(np.arange(64), 8, rng)
+    return design, time, sums, folds
+
+
+def test_held_out_loss_against_refitting_the_samples():
+    design, time, sums, folds = case(0, 0.1)
+    slow = np.zeros(64)
+    for fold in range(8):
+        inside = folds[BLOCKS] == fold
+        rest = design[~inside] / time[~inside, None]
+        theta = solve_nonnegative(rest.T @ rest, rest.sum(axis=0))
+        error = 1 - design[inside] @ theta / time[inside]
+        slow += np.bincount(BLOCKS[inside], error**2, 64)
+    np.testing.assert_allclose(held_out_loss(sums, folds), slow, rtol=1e-6)
+
+
+@pytest.mark.parametrize("lack_of_fit", [0.0, 0.02])
+def test_a_planted_term_is_chosen(lack_of_fit):
+    chosen = [select_terms(case(seed, 0.1, lack_of_fit)[2], PLACES, ALWAYS, case(seed)[3]) for seed in range(20)]
+    assert all(1 in terms for terms in chosen)
+
+
+@pytest.mark.parametrize("lack_of_fit", [0.0, 0.02])
+def test_null_terms_are_rarely_chosen(lack_of_fit):
+    """Two null terms compete; two standard errors leave each a few per cent at most."""
+    wrong = sum(
+        select_terms(sums, PLACES, ALWAYS, folds) != (0,)
+        for _, _, sums, folds in (case(seed, 0.0, lack_of_fit) for seed in range(200))
+    )
+    assert wrong <= 200 * 0.05
+
+
+def test_terms_that_are_always_in_stay_in():
+    _, _, sums, folds = case(1)
+    assert select_terms(sums, PLACES, [True, True, True], folds) == (0, 1, 2)
+    assert select_terms(sums, PLACES, [True, False, True], folds) == (0, 2)
+
+
+def test_a_term_that_is_zero_on_the_grid_is_not_chosen():
+    design, time, _, folds = case(2, 0.1)
+    design[:, 3:] = 0
+    assert select_terms(BlockGram.of(design, time, BLOCKS, 64), PLACES, ALWAYS, folds) == (0, 1)

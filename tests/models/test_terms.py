@@ -1,0 +1,285 @@
+"""The contract of a term, over all terms; and each term's columns against values worked out by hand."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.tile import Tile
+from models.channels import channel_efficiency
+from models.design import ALL_MECHANISMS, Design
+from models.hardware import Hardware
+from models.problem import Problem
+from models.term import Term
+from models.terms import ALL_TERMS
+from models.terms.wave_quantization import counted_waves, wave_levels
+
+TILES = ("256x256x32", "128x64x64", "96x160x48", "7x13x5", "1x1x1", "vendor")
+COUNTING = {"tile padding", "wave fill", "wave quantization"}
+"""Mechanisms that change the counts of work-groups, steps and waves by which other terms charge."""
+
+
+def hardware(residency=1, **changes):
+    known = {"cores": 20, "cache_bytes": 1e6, "channels": 6, "interleave_bytes": 256, "line_bytes": 64}
+    return Hardware(residency=dict.fromkeys(TILES, residency), **{**known, **changes})
+
+
+def problem(tile, shapes):
+    M, N, K = np.array(shapes, dtype=np.int64).T
+    return Problem(M, N, K, Tile.parse(tile), 2, 4)
+
+
+CASES = [
+    pytest.param(term, tile, residency, id=f"{term.name}-{tile}-{residency}")
+    for term in ALL_TERMS
+    for tile in TILES
+    for residency in (1, 2, 3, 4)
+    if term.applies(Tile.parse(tile), hardware()) is None
+]
+
+shapes = st.lists(st.tuples(*[st.integers(1, 5000)] * 3), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize("term", ALL_TERMS, ids=lambda term: term.name)
+def test_a_term_explains_itself(term):
+    assert term.name
+    assert term.source
+    assert term.identified_by
+    assert set(term.mechanisms) <= ALL_MECHANISMS
+    assert len({other.name for other in ALL_TERMS}) == len(ALL_TERMS)
+    assert hash(term) == hash(type(term)())
+    assert term == type(term)()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        term.cost = 1.0
+
+
+@pytest.mark.parametrize("term", ALL_TERMS, ids=lambda term: term.name)
+def test_a_term_never_sees_the_response(term):
+    assert list(inspect.signature(term.columns).parameters) == ["problem", "hardware", "on"]
+    assert not {"time", "spread", "samples"} & {field.name for field in dataclasses.fields(Problem)}
+
+
+def test_a_term_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        Term()
+
+
+@pytest.mark.parametrize(("term", "tile", "residency"), CASES)
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(shapes=shapes)
+def test_contract(term, tile, residency, shapes):
+    device, work = hardware(residency), problem(tile, shapes)
+    names = term.coefficients(work.tile, device)
+    assert all(name.name and name.unit and name.meaning for name in names)
+    assert len({name.name for name in names}) == len(names)
+
+    columns = term.columns(work, device, ALL_MECHANISMS)
+    assert columns.shape == (work.size, len(names))
+    assert columns.dtype == np.float64
+    assert np.isfinite(columns).all()
+    assert (columns >= 0).all()
+    np.testing.assert_array_equal(columns, term.columns(work, device, ALL_MECHANISMS))  # the same call predicts
+
+    backwards = np.arange(work.size)[::-1]
+    np.testing.assert_array_equal(columns[backwards], term.columns(work.take(backwards), device, ALL_MECHANISMS))
+    np.testing.assert_array_equal(columns[:1], term.columns(work.take(np.array([0])), device, ALL_MECHANISMS))
+
+    for name in sorted(ALL_MECHANISMS - set(term.mechanisms) - COUNTING):
+        np.testing.assert_array_equal(columns, term.columns(work, device, ALL_MECHANISMS - {name}))
+    off = term.columns(work, device, frozenset())
+    assert off.shape == columns.shape
+    assert np.isfinite(off).all()
+    assert (off >= 0).all()
+    if not set(term.mechanisms) & COUNTING:
+        # A cost with no smooth part of its own is gone; a term without a mechanism is its own counterpart.
+        expected = np.zeros_like(columns) if term.mechanisms else columns
+        np.testing.assert_array_equal(off, expected)
+
+
+@pytest.mark.parametrize(
+    ("term", "tile", "residency"), [case for case in CASES if case.values[0].name != "pipeline fill"]
+)
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(shapes=shapes)
+def test_a_mechanism_only_adds_cost(term, tile, residency, shapes):
+    """Summed over fill levels. (More steps leave fewer missing ones, so padding can spare pipeline fill.)"""
+    device, work = hardware(residency), problem(tile, shapes)
+
+    def cost(*off):
+        columns = term.columns(work, device, ALL_MECHANISMS - set(off))
+        if term.name == "waves":
+            return columns.reshape(work.size, -1, 2).sum(axis=1)
+        return columns
+
+    slack = 1 + 1e-9
+    everything, smooth = cost(), cost(*ALL_MECHANISMS)
+    assert (everything * slack >= smooth).all()
+    assert (everything * slack >= cost("tile padding")).all()
+    filled, even = cost("wave quantization"), cost("wave quantization", "wave fill")
+    assert (everything * slack >= filled).all()
+    assert (filled * slack >= even).all()
+
+
+@pytest.mark.parametrize("residency", [1, 2, 3, 4])
+@pytest.mark.parametrize("cores", [1, 7, 20])
+def test_wave_levels_against_dealing_work_groups_one_by_one(cores, residency):
+    groups = np.arange(1, 3 * cores * residency + 1)
+    slow = np.zeros((groups.size, residency))
+    for row, count in enumerate(groups):
+        left = int(count)
+        while left > 0:
+            held = [0] * cores
+            for slot in range(min(left, cores * residency)):
+                held[slot % cores] += 1
+            level = max(held)
+            slow[row, 0 if level == residency else level] += 1
+            left -= sum(held)
+    np.testing.assert_array_equal(wave_levels(groups.astype(float), cores, residency), slow)
+    np.testing.assert_array_equal(slow.sum(axis=1), np.ceil(groups / (cores * residency)))
+
+
+def test_waves_of_a_launch():
+    work = problem("256x256x32", [(256, 256, 64), (4096, 2048, 33), (1280, 1024, 32), (1281, 1024, 32)])
+    device = hardware()
+    np.testing.assert_array_equal(counted_waves(work, device, ALL_MECHANISMS), [1, 7, 1, 2])
+    fill = ALL_MECHANISMS - {"wave quantization"}
+    np.testing.assert_allclose(counted_waves(work, device, fill), [1, 6.4, 1, 1.2])
+    np.testing.assert_allclose(counted_waves(work, device, fill - {"wave fill"}), [0.05, 6.4, 1, 1.2])
+    columns = term_named("waves").columns(work, device, ALL_MECHANISMS)
+    np.testing.assert_array_equal(columns, [[1, 2], [7, 14], [1, 1], [2, 2]])
+
+
+def test_waves_by_fill_level():
+    work = problem("128x64x64", [(128, 64 * w, 128) for w in (1, 20, 21, 40, 41, 60, 81)])
+    columns = term_named("waves").columns(work, hardware(2), ALL_MECHANISMS)
+    full, low = [0, 0, 1, 1, 1, 1, 2], [1, 1, 0, 0, 1, 1, 1]
+    np.testing.assert_array_equal(columns, np.transpose([full, np.multiply(2, full), low, np.multiply(2, low)]))
+    names = [c.name for c in term_named("waves").coefficients(work.tile, hardware(2))]
+    assert names == ["wave", "wave step", "wave at level 1", "step at level 1"]
+
+
+def term_named(name):
+    return next(term for term in ALL_TERMS if term.name == name)
+
+
+def columns_of(name, tile, shapes, device=None, on=ALL_MECHANISMS):
+    return term_named(name).columns(problem(tile, shapes), device or hardware(), on)
+
+
+def test_base_overhead():
+    np.testing.assert_array_equal(columns_of("base overhead", "vendor", [(1, 2, 3)] * 2), [[1], [1]])
+    np.testing.assert_array_equal(columns_of("base overhead", "vendor", [(1, 2, 3)], on=set()), [[0]])
+
+
+def test_tile_work_and_its_padding():
+    shape = [(300, 100, 40)]
+    np.testing.assert_array_equal(columns_of("tile work", "256x256x32", shape), [[2, 4]])
+    smooth = 300 * 100 / 65536
+    np.testing.assert_allclose(columns_of("tile work", "256x256x32", shape, on=set()), [[smooth, smooth * 1.25]])
+
+
+def test_atom_remainder():
+    shape = [(16, 32, 64), (9, 17, 33)]
+    columns = columns_of("atom remainder", "8x16x32", shape)
+    padding = 2 * (16 * 32 * 48 - 9 * 17 * 33)
+    # 2 x 2 work-groups are one wave; 33 is no multiple of 32 and takes two steps.
+    np.testing.assert_array_equal(columns, [[0, 0, 0], [padding, 1, 2]])
+    np.testing.assert_array_equal(columns_of("atom remainder", "vendor", shape), [[0], [padding]])
+
+
+def test_atom_remainder_is_zero_everywhere_on_a_128_grid():
+    side = [(m, n, k) for m in range(128, 1025, 128) for n in (128, 384) for k in (128, 640)]
+    assert not columns_of("atom remainder", "256x256x32", side).any()
+
+
+def test_memory_traffic_and_arithmetic():
+    shape = [(3, 5, 7)]
+    np.testing.assert_array_equal(columns_of("memory traffic", "vendor", shape), [[42, 70, 60]])
+    np.testing.assert_array_equal(columns_of("arithmetic", "vendor", shape), [[210]])
+    assert problem("vendor", shape).footprint == [172]
+
+
+def test_cache_spill():
+    shapes = [(3, 5, 7), (2, 2, 2)]
+    np.testing.assert_array_equal(
+        columns_of("cache spill", "vendor", shapes, hardware(cache_bytes=100)), [[72], [0]]
+    )
+    reason = term_named("cache spill").applies(Tile.parse("vendor"), hardware(cache_bytes=0.0))
+    assert "open" in reason
+
+
+def test_row_pitch_indicators():
+    shapes = [(256, 64, 64), (256, 16, 64), (256, 64, 8), (256, 63, 64), (256, 64, 7)]
+    columns = columns_of("row pitch", "256x256x32", shapes)
+    # A: off 64, 32, 16 bytes; then B. One wave; two steps where K = 64, else one.
+    expected = [[0, 0, 0, 0, 0, 0], [0, 0, 0, 2, 0, 0], [1, 1, 0, 0, 0, 0], [0, 0, 0, 2, 2, 2], [1, 1, 1, 0, 0, 0]]
+    np.testing.assert_array_equal(columns, expected)
+    bytes_b = 2 * 63 * 64
+    np.testing.assert_array_equal(columns_of("row pitch", "vendor", shapes[3:4]), [[0, 0, 0] + [bytes_b] * 3])
+
+
+def test_row_pitch_granules_are_distinct_and_real():
+    names = term_named("row pitch").coefficients(Tile.parse("vendor"), hardware(line_bytes=32, vector_bytes=16))
+    assert [c.name for c in names] == ["A off 32 B", "A off 16 B", "B off 32 B", "B off 16 B"]
+    assert all(c.unit == "s/byte" for c in names)
+
+
+def test_pipeline_fill():
+    shapes = [(256, 256, k) for k in (1, 32, 64, 96, 4096)] + [(256, 256 * 21, 64)]
+    np.testing.assert_array_equal(columns_of("pipeline fill", "256x256x32", shapes)[:, 0], [2, 2, 1, 0, 0, 2])
+
+
+def paper_eta(element, pitch, channels=6, interleave=256):
+    """Section 9.2 of the paper, literally; for pitches of whole blocks."""
+    start = (pitch * element // interleave) % channels
+    starts = channels // np.gcd(start, channels)
+    return min(channels, min(channels, element) * starts) / channels
+
+
+@pytest.mark.parametrize("element", [2, 4])
+def test_channel_efficiency_is_the_papers_on_whole_blocks(element):
+    pitches = [n for n in range(128, 8193, 128) if n * element % 256 == 0]
+    ours = channel_efficiency(element, pitches, 6, 256)
+    np.testing.assert_allclose(ours, [paper_eta(element, n) for n in pitches])
+
+
+def test_channel_efficiency_at_the_papers_points():
+    """Items 11: B falls to 1/3 at multiples of 768 and 2/3 at 384 beside them, D to 2/3 at multiples of 384."""
+    np.testing.assert_allclose(
+        channel_efficiency(2, [768, 384, 1152, 4096, 4095], 6, 256), [1 / 3, 2 / 3, 2 / 3, 1, 1]
+    )
+    np.testing.assert_allclose(channel_efficiency(4, [384, 768, 4096], 6, 256), [2 / 3, 2 / 3, 1])
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 4), st.integers(1, 5000), st.integers(1, 12), st.sampled_from([64, 256]))
+def test_channel_efficiency_against_walking_the_rows(element, pitch, channels, interleave):
+    turn = channels * interleave
+    starts = {(row * pitch * element % turn) // interleave for row in range(turn)}
+    expected = min(channels, min(channels, element) * len(starts)) / channels
+    assert channel_efficiency(element, pitch, channels, interleave) == pytest.approx(expected)
+
+
+def test_channel_hash():
+    columns = columns_of("channel hash", "vendor", [(10, 768, 4096), (10, 4096, 4096)])
+    np.testing.assert_allclose(columns[:, 0], [2 * 768 * 4096 * 2 + 4 * 10 * 768 / 2, 0])
+    reason = term_named("channel hash").applies(Tile.parse("vendor"), hardware(channels=None))
+    assert "open" in reason
+
+
+@pytest.mark.parametrize("tile", TILES)
+def test_a_design_is_its_terms_side_by_side(tile):
+    device, work = hardware(2), problem(tile, [(100, 200, 300), (4096, 4096, 64)])
+    design = Design.of(ALL_TERMS, work.tile, device)
+    matrix = design.matrix(work, device)
+    assert matrix.shape == (2, len(design.columns(device)))
+    names = [column.coefficient.name for column in design.columns(device)]
+    assert len(set(names)) == len(names)
+    assert {term.name for term in design.terms} | {name for name, _ in design.skipped} == {
+        term.name for term in ALL_TERMS
+    }
+    assert all(reason for _, reason in design.skipped)
+    assert ("waves" in dict(design.skipped)) == (tile == "vendor")

@@ -1,0 +1,100 @@
+"""Cores and residencies counted from planted timings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.samples import Samples
+from models.blocks import block_labels
+from models.design import ALL_MECHANISMS, Design, problem_of
+from models.hardware import Hardware
+from models.solve import solve_nonnegative
+from models.terms import ALL_TERMS
+from models.waves import GroupedWaves, wave_constants
+
+OTHERS = [term for term in ALL_TERMS if term.name in ("base overhead", "tile work")]
+SIDE = np.arange(256, 4097, 256)
+
+
+def grouped(cube):
+    samples = Samples.from_cube(cube)
+    blocks = block_labels(samples.M, samples.N)
+    found = {}
+    for index, tile in enumerate(samples.tiles):
+        rows = np.flatnonzero(samples.tile == index)
+        part = samples.take(rows)
+        problem = problem_of(part, tile, 2, 2)
+        others = Design.of(OTHERS, tile, Hardware()).matrix(problem, Hardware())
+        found[tile.name] = GroupedWaves(problem, part.time, others, blocks[rows], ALL_MECHANISMS)
+    return found
+
+
+def count(machine, M=SIDE, N=SIDE, K=(512, 2048, 4096), noise=0.01, seed=0, largest=256, known=None):
+    cube = machine.cube(M, N, K, noise=noise, seed=seed)
+    return wave_constants(grouped(cube), np.arange(1, largest + 1), np.random.default_rng(seed), known)
+
+
+@pytest.mark.parametrize("noise", [0.001, 0.01])
+@pytest.mark.parametrize("cores", [20, 132])
+def test_planted_cores_and_residencies_are_recovered(machine, cores, noise):
+    found = count(replace(machine, cores=cores), noise=noise)
+    assert found.cores == cores
+    assert found.cores_set == (cores,)
+    assert found.identified
+    assert dict(found.residency) == {"256x256x32": 1, "128x256x32": 2, "96x160x32": 3}
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.01])
+def test_an_odd_core_count_is_in_the_set_of_most_draws(machine, noise):
+    planted = replace(machine, cores=27)
+    found = [count(planted, noise=noise, seed=seed, largest=64) for seed in range(5)]
+    assert sum(27 in each.cores_set for each in found) >= 4
+    assert all(each.identified for each in found)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.003, 0.01])
+@pytest.mark.parametrize("known", [None, 132])
+def test_one_wave_identifies_no_cores(machine, noise, known):
+    """Where all of W fits in one wave, every larger count explains the timings as well."""
+    side = np.arange(64, 1025, 64)
+    for seed in range(2):
+        found = count(replace(machine, cores=132), side, side, noise=noise, seed=seed, known=known)
+        assert not found.identified
+        assert len(found.cores_set) > 13
+        assert known is None or found.cores == known
+
+
+def test_a_cost_without_waves_identifies_no_cores(machine):
+    """All cost is per work-group: any count without steps of its own does."""
+    flat = tuple(
+        replace(c, residency=1, wave=(0.0,), step=(0.0,), group=1e-6, group_step=2e-7) for c in machine.kernels
+    )
+    found = [count(replace(machine, kernels=flat), seed=seed, largest=64) for seed in range(8)]
+    assert not any(each.identified for each in found)
+
+
+def test_the_loss_of_a_candidate_against_refitting_the_samples(machine):
+    cube = machine.cube(SIDE[::3], SIDE[::3], (512, 4096), noise=0.05)
+    (waves,) = list(grouped(cube.isel(tile=[2])).values())
+    samples = Samples.from_cube(cube.isel(tile=[2]))
+    problem = problem_of(samples, samples.tiles[0], 2, 2)
+    blocks = block_labels(samples.M, samples.N)
+    for cores, residency in ((20, 3), (7, 1), (19, 2), (50, 4)):
+        hardware = Hardware(cores=cores, residency={samples.tiles[0].name: residency})
+        terms = [term for term in ALL_TERMS if term.name == "waves"] + OTHERS
+        design = Design.of(terms, samples.tiles[0], hardware).matrix(problem, hardware)
+        scaled = design / samples.time[:, None]
+        error = 1 - scaled @ solve_nonnegative(scaled.T @ scaled, scaled.sum(axis=0))
+        loss, columns = waves.loss(cores, residency)
+        assert columns == design.shape[1]
+        assert loss == pytest.approx(error @ error, rel=1e-6)
+        np.testing.assert_allclose(waves.block_loss(cores, residency), np.bincount(blocks, error**2), rtol=1e-5)
+
+
+def test_a_tile_measured_on_a_part_of_the_blocks(machine):
+    cube = machine.cube(SIDE, SIDE, (512, 2048, 4096))
+    cube["status"][1, 8:] = 1
+    found = wave_constants(grouped(cube), np.arange(1, 65), np.random.default_rng(0))
+    assert (found.cores, found.identified) == (20, True)
+    assert dict(found.residency) == {"256x256x32": 1, "128x256x32": 2, "96x160x32": 3}
