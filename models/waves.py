@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.problem import Problem
 from models.profile import winning_set
 from models.solve import solve_nonnegative
-from models.terms.wave_quantization import wave_levels
+from models.terms.wave_quantization import residents
 
 Array = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ class GroupedWaves:
 
     def fit(self, cores: int, residency: int) -> tuple[Array, Array, Array]:
         """Gram matrix, moment and their factors (groups, p, p), (groups, p) at one (C, R)."""
-        levels = wave_levels(self._groups, cores, residency)
+        levels = residents(self._groups, cores, residency)
         width = self._gram.shape[1]
         # Each design column is (factor of the group) x (column of the sample).
         factor = np.concatenate([np.repeat(levels, 2, axis=1), np.ones((levels.shape[0], width - 2))], axis=1)

@@ -55,9 +55,14 @@ def truth(machine, kernel):
         "work-group": kernel.group,
         "work-group step": kernel.group_step,
     }
-    for level in range(1, levels):
-        planted[f"wave at level {level}"] = kernel.wave[level - 1]
-        planted[f"step at level {level}"] = kernel.step[level - 1]
+    if levels > 1:
+        del planted["wave"], planted["wave step"]
+    for cap in range(1, levels + 1):
+        for name, cost in (("wave", kernel.wave), ("step", kernel.step)):
+            # What the cap-th resident adds, less what the one after it adds.
+            added = np.append(np.diff([0.0, *cost]), 0.0)
+            if levels > 1:
+                planted[f"{name}, residents to {cap}"] = added[cap - 1] - added[cap]
     return planted
 
 
@@ -83,7 +88,8 @@ def test_coefficients_are_recovered(machine, fit):
             assert found[name].estimate == pytest.approx(value, rel=0.15), name
             inside += found[name].lower <= value <= found[name].upper
             total += 1
-        assert found["wave step"].estimate == pytest.approx(kernel.step[-1], rel=0.005)
+        full = [c.estimate for name, c in found.items() if name.startswith(("wave step", "step, residents"))]
+        assert np.dot(full, np.arange(1, len(full) + 1)) == pytest.approx(kernel.step[-1], rel=0.005)
     assert inside >= total - 4  # 95 % intervals, 20 of them
 
 

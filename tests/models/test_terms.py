@@ -15,7 +15,7 @@ from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Term
 from models.terms import ALL_TERMS
-from models.terms.wave_quantization import counted_waves, wave_levels
+from models.terms.wave_quantization import counted_waves, residents
 
 TILES = ("256x256x32", "128x64x64", "96x160x48", "7x13x5", "1x1x1", "vendor")
 COUNTING = {"tile padding", "wave fill", "wave quantization"}
@@ -125,7 +125,7 @@ def test_a_mechanism_only_adds_cost(term, tile, residency, shapes):
 
 @pytest.mark.parametrize("residency", [1, 2, 3, 4])
 @pytest.mark.parametrize("cores", [1, 7, 20])
-def test_wave_levels_against_dealing_work_groups_one_by_one(cores, residency):
+def test_residents_against_dealing_work_groups_one_by_one(cores, residency):
     groups = np.arange(1, 3 * cores * residency + 1)
     slow = np.zeros((groups.size, residency))
     for row, count in enumerate(groups):
@@ -135,10 +135,10 @@ def test_wave_levels_against_dealing_work_groups_one_by_one(cores, residency):
             for slot in range(min(left, cores * residency)):
                 held[slot % cores] += 1
             level = max(held)
-            slow[row, 0 if level == residency else level] += 1
+            slow[row] += np.minimum(level, np.arange(1, residency + 1))
             left -= sum(held)
-    np.testing.assert_array_equal(wave_levels(groups.astype(float), cores, residency), slow)
-    np.testing.assert_array_equal(slow.sum(axis=1), np.ceil(groups / (cores * residency)))
+    np.testing.assert_array_equal(residents(groups.astype(float), cores, residency), slow)
+    np.testing.assert_array_equal(slow[:, 0], np.ceil(groups / (cores * residency)))
 
 
 def test_waves_of_a_launch():
@@ -155,10 +155,11 @@ def test_waves_of_a_launch():
 def test_waves_by_fill_level():
     work = problem("128x64x64", [(128, 64 * w, 128) for w in (1, 20, 21, 40, 41, 60, 81)])
     columns = term_named("waves").columns(work, hardware(2), ALL_MECHANISMS)
-    full, low = [0, 0, 1, 1, 1, 1, 2], [1, 1, 0, 0, 1, 1, 1]
-    np.testing.assert_array_equal(columns, np.transpose([full, np.multiply(2, full), low, np.multiply(2, low)]))
+    once, twice = [1, 1, 1, 1, 2, 2, 3], [1, 1, 2, 2, 3, 3, 5]
+    expected = [once, np.multiply(2, once), twice, np.multiply(2, twice)]
+    np.testing.assert_array_equal(columns, np.transpose(expected))
     names = [c.name for c in term_named("waves").coefficients(work.tile, hardware(2))]
-    assert names == ["wave", "wave step", "wave at level 1", "step at level 1"]
+    assert names == [f"{name}, residents to {cap}" for cap in (1, 2) for name in ("wave", "step")]
 
 
 def term_named(name):
