@@ -85,7 +85,9 @@ def test_coefficients_are_recovered(machine, fit):
     for kernel in machine.kernels:
         found = {e.name: e for e in fit.tiles[kernel.name].estimates if e.identifiable}
         for name, value in truth(machine, kernel).items():
-            assert found[name].estimate == pytest.approx(value, rel=0.15), name
+            # Costs of a wave by residents trade with each other: 1 % of a launch is what the noise leaves open.
+            leeway = 0.01 * machine.launch if name.startswith("wave, ") else 0.0
+            assert found[name].estimate == pytest.approx(value, rel=0.15, abs=leeway), name
             inside += found[name].lower <= value <= found[name].upper
             total += 1
         full = [c.estimate for name, c in found.items() if name.startswith(("wave step", "step, residents"))]
