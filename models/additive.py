@@ -333,7 +333,9 @@ def _tile_fit(
         median_ape=float(np.median(error)),
         coverage=coverage(held_out[main], time[main], half[main]),
         noise=float(np.median(known_noise)) if known_noise.size else float("nan"),
-        intervals=ConformalIntervals.calibrate(held_out, time),
+        intervals=ConformalIntervals.calibrate(
+            held_out, time, item.problem.off_vector(prepared.hardware.vector_bytes)
+        ),
         lower_corner=(low_corner[0], low_corner[1], low_corner[2]),
         upper_corner=(high_corner[0], high_corner[1], high_corner[2]),
     )

@@ -1,4 +1,8 @@
-"""Conformal intervals: quantiles of held-out relative error, by regime of predicted time."""
+"""Conformal intervals: quantiles of held-out relative error, by regime.
+
+Regimes are ranges of predicted time; shapes on a slow path (rows that vector loads cannot reach) are a regime of
+their own, because their kernel is another one and its error is several times larger.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,8 @@ class ConformalIntervals:
     ----------
     edges : ndarray, shape (REGIMES - 1,)
         Predicted times that separate the regimes, seconds.
-    lower, upper : ndarray, shape (len(LEVELS), REGIMES)
-        Quantiles of the log ratio, for each nominal coverage.
+    lower, upper : ndarray, shape (len(LEVELS), REGIMES + 1)
+        Quantiles of the log ratio, for each nominal coverage; the slow path's come last.
     """
 
     edges: Array
@@ -33,17 +37,27 @@ class ConformalIntervals:
     upper: Array
 
     @classmethod
-    def calibrate(cls, predicted: Array, measured: Array) -> ConformalIntervals:
+    def calibrate(
+        cls, predicted: Array, measured: Array, slow: NDArray[np.bool_] | None = None
+    ) -> ConformalIntervals:
         """Learn from held-out predictions and measurements, both shape (n,), seconds.
 
         The finite-sample index ceil((n + 1) level) makes the coverage at least nominal for exchangeable
-        samples (split conformal prediction, Lei et al. 2018), each side at half the error.
+        samples (split conformal prediction, Lei et al. 2018), each side at half the error. A regime without
+        samples takes the quantiles of all.
+
+        Parameters
+        ----------
+        predicted, measured : ndarray, shape (n,)
+        slow : ndarray of bool, shape (n,), optional
+            Samples on a slow path; by default none.
         """
         ratio = np.log(measured / predicted)
-        edges = np.quantile(predicted, np.arange(1, REGIMES) / REGIMES)
-        regime = np.searchsorted(edges, predicted)
-        lower, upper = np.empty((len(LEVELS), REGIMES)), np.empty((len(LEVELS), REGIMES))
-        for number in range(REGIMES):
+        fast = np.ones(ratio.size, dtype=np.bool_) if slow is None else ~slow
+        edges = np.quantile(predicted[fast] if fast.any() else predicted, np.arange(1, REGIMES) / REGIMES)
+        regime = np.where(fast, np.searchsorted(edges, predicted), REGIMES)
+        lower, upper = np.empty((len(LEVELS), REGIMES + 1)), np.empty((len(LEVELS), REGIMES + 1))
+        for number in range(REGIMES + 1):
             inside = np.sort(ratio[regime == number])
             if inside.size == 0:
                 inside = np.sort(ratio)
@@ -53,7 +67,9 @@ class ConformalIntervals:
                 lower[row, number] = inside[max(inside.size - rank, 0)]
         return cls(edges, lower, upper)
 
-    def interval(self, predicted: Array, level: float = 0.9) -> tuple[Array, Array]:
+    def interval(
+        self, predicted: Array, level: float = 0.9, slow: NDArray[np.bool_] | None = None
+    ) -> tuple[Array, Array]:
         """Lower and upper time, seconds, at one of :data:`LEVELS`.
 
         Raises
@@ -65,6 +81,8 @@ class ConformalIntervals:
             raise InputError(f"level {level}: intervals are calibrated for {', '.join(map(str, LEVELS))}")
         row = LEVELS.index(level)
         regime = np.searchsorted(self.edges, predicted)
+        if slow is not None:
+            regime = np.where(slow, REGIMES, regime)
         return predicted * np.exp(self.lower[row, regime]), predicted * np.exp(self.upper[row, regime])
 
     def to_dict(self) -> dict[str, Any]:

@@ -91,3 +91,8 @@ class Problem:
         """Mainloop steps I = ceil(K/tk); fractional where padding is off."""
         exact = self.K / self.tile.k
         return np.ceil(exact) if PADDING in on else exact
+
+    def off_vector(self, vector_bytes: int) -> NDArray[np.bool_]:
+        """Whether the rows of A or of B start off the granularity of vector loads, shape (n,)."""
+        pitch_a, pitch_b = self.element_bytes * self.K, self.element_bytes * self.N
+        return np.asarray((pitch_a % vector_bytes != 0) | (pitch_b % vector_bytes != 0))

@@ -243,7 +243,8 @@ class FitResult:
         time = matrix @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
-        lower, upper = fit.intervals.interval(time, level)
+        slow = problem.off_vector(self.hardware.vector_bytes)
+        lower, upper = fit.intervals.interval(time, level, slow)
         sizes = np.stack([M, N, K], axis=1)
         outside = (sizes < np.array(fit.lower_corner)) | (sizes > np.array(fit.upper_corner))
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])

@@ -78,3 +78,16 @@ def test_split_coverage():
     rng = np.random.default_rng(4)
     predicted, measured = draw(rng, 8000)
     assert coverage(predicted, measured, rng.random(8000) < 0.5) == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_slow_path_is_a_regime_of_its_own():
+    rng = np.random.default_rng(5)
+    predicted = np.full(2000, 1e-5)
+    slow = np.arange(2000) % 2 == 0
+    measured = predicted * np.exp(rng.normal(0, np.where(slow, 0.3, 0.01)))
+    intervals = ConformalIntervals.calibrate(predicted, measured, slow)
+    low, high = intervals.interval(predicted, 0.9, slow)
+    inside = (measured >= low) & (measured <= high)
+    for half in (slow, ~slow):
+        assert inside[half].mean() == pytest.approx(0.9, abs=0.02)
+    assert (np.log(high / low)[slow] > 20 * np.log(high / low)[~slow]).all()
