@@ -1,0 +1,387 @@
+"""Attribution: shares that add up, against permutations played out one by one on planted landscapes."""
+
+import dataclasses
+from itertools import permutations, product
+from math import factorial
+
+import numpy as np
+import pytest
+
+from attrib.analysis import landscape_of, later_stages, relative_error_of
+from attrib.attribution import (
+    FLOOR,
+    NOISE,
+    UNEXPLAINED,
+    Attribution,
+    ModelLandscapes,
+    Share,
+    attribute,
+    stage_tiles,
+    stage_times,
+)
+from attrib.landscape import Landscape
+from attrib.stages import BestTile, FixedTile, Pad, Split, Stage, standard_stages
+from harness.cube import dense_cube
+from harness.device import DeviceRecord
+from harness.errors import NotApplicableError
+from harness.tile import Tile
+from models.additive import AdditiveModel
+
+CORES = 20
+KERNELS = {  # of a wave, of its step, of a work-group, of its step: seconds
+    "256x128x32": (4e-6, 8e-7, 3e-8, 6e-9),
+    "96x128x32": (2.4e-6, 4e-7, 2e-8, 3e-9),
+    "64x64x32": (1.1e-6, 1.8e-7, 1e-8, 8e-10),
+}
+SIDE, DEPTH = np.arange(128, 2049, 128), np.arange(256, 2049, 256)
+VENDOR = Tile.parse("vendor")
+BLANK = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)
+NAMES = ("fixed", "best", "pad", "split", "pad and split", "best, pad", "best, split", "best, pad and split")
+
+
+def seconds(name, M=SIDE, N=SIDE, K=DEPTH, launch=5e-6):
+    tm, tn, tk = (int(size) for size in name.split("x"))
+    wave, step, group, group_step = KERNELS[name]
+    rows, columns, depth = np.ix_(M, N, K)
+    groups, steps = -(-rows // tm) * -(-columns // tn), -(-depth // tk)
+    return launch + -(-groups // CORES) * (wave + steps * step) + groups * (group + steps * group_step)
+
+
+def planted(names=tuple(KERNELS), labels=None):
+    times = np.stack([seconds(name) for name in names])
+    return times, [Tile.labelled(label) for label in labels or names]
+
+
+def cube_of(times, tiles, repeats=0, noise=0.0, seed=1):
+    if not repeats:
+        return dense_cube(times, SIDE, SIDE, DEPTH, tiles, BLANK)
+    rng = np.random.default_rng(seed)
+    all_times = times[..., None] * np.exp(noise * rng.standard_normal((*times.shape, repeats)))
+    center = np.median(all_times, axis=-1)
+    spread = 1.4826 * np.median(np.abs(all_times - center[..., None]), axis=-1)
+    return dense_cube(center, SIDE, SIDE, DEPTH, tiles, BLANK, spread=spread, repeats=all_times)
+
+
+def run(stage, cube, fit):
+    landscape = landscape_of(cube)
+    result = stage.apply(landscape)
+    errors = relative_error_of(cube)
+    if errors is not None:  # of the cell and the tile that a shape runs
+        chosen = result.decisions
+        errors = errors.reshape(len(landscape.tiles), -1)[chosen.tile, chosen.target]
+    return attribute(stage, result, ModelLandscapes(landscape, fit), errors)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    """Times by the formula above, without noise, and their fit."""
+    cube = cube_of(*planted())
+    return cube, AdditiveModel(draws=20).fit(cube)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Medians of eight noisy repeats, and their fit."""
+    cube = cube_of(*planted(), repeats=8, noise=0.02)
+    return cube, AdditiveModel(draws=40).fit(cube)
+
+
+@pytest.fixture(scope="module")
+def rugged():
+    """Three per cent of lack of fit, holes, and a library with a hidden tile that owes nothing to waves."""
+    times, tiles = planted((*KERNELS, "64x64x32"), (*KERNELS, "vendor"))
+    rng = np.random.default_rng(3)
+    volume = np.multiply.outer(np.multiply.outer(SIDE, SIDE), DEPTH)
+    times[3] = 7e-6 + 1.2e-13 * volume * np.where(rng.random(volume.shape) < 0.3, 1.5, 1.0)
+    times *= np.exp(0.03 * rng.standard_normal(times.shape))
+    times[rng.random(times.shape) < 0.05] = np.nan
+    cube = cube_of(times, tiles)
+    return cube, AdditiveModel(draws=10).fit(cube)
+
+
+def ladder_of(landscape):
+    return [*standard_stages(landscape), *map(FixedTile, landscape.tiles), Pad(FixedTile(VENDOR))]
+
+
+def slow_roughness(time):
+    """Mean step along N at the largest K, step by step."""
+    steps = []
+    for m, n in product(range(SIDE.size), range(SIDE.size - 1)):
+        left, right = (2e-12 * SIDE[m] * SIDE[j] * DEPTH[-1] / time[m, j, -1] for j in (n, n + 1))
+        if np.isfinite(left) and np.isfinite(right):
+            steps.append(abs(right - left))
+    return sum(steps) / len(steps)
+
+
+def slow_stage(stage, times, tiles):
+    """Time of a stage, from the definitions of paper section 7."""
+    if isinstance(stage, FixedTile):
+        return times[tiles.index(stage.tile)]
+    if isinstance(stage, BestTile):
+        return np.min(times, axis=0)
+    below = slow_stage(stage.base, times, tiles)
+    if isinstance(stage, Pad):
+        cells = np.ndindex(below.shape)
+        return np.array([below[m:, n:, k:].min() for m, n, k in cells]).reshape(below.shape)
+    least = np.array(below)
+    for m, n, k in np.ndindex(least.shape):
+        cuts = [least[:m, n, k] + least[:m, n, k][::-1], least[m, :n, k] + least[m, :n, k][::-1]]
+        cuts.append(least[m, n, :k] + least[m, n, :k][::-1])
+        least[m, n, k] = min([least[m, n, k], *(part.min() for part in cuts if part.size)])
+    return least
+
+
+def slow_shapley(fit, tiles, stage):
+    """Mean marginal roughness of each mechanism over all orders of switching them on."""
+    mesh = [axis.ravel() for axis in np.meshgrid(SIDE, SIDE, DEPTH, indexing="ij")]
+    shape = (SIDE.size, SIDE.size, DEPTH.size)
+    worth = {}
+
+    def v(on):
+        if on not in worth:
+            times = [fit.time(t.name, fit.problem(t.name, *mesh), on=on).reshape(shape) for t in tiles]
+            worth[on] = slow_roughness(slow_stage(stage, np.stack(times), tiles))
+        return worth[on]
+
+    shares = dict.fromkeys(fit.mechanisms, 0.0)
+    for order in permutations(fit.mechanisms):
+        on = frozenset()
+        for name in order:
+            shares[name] += (v(on | {name}) - v(on)) / factorial(len(order))
+            on |= {name}
+    return shares, v(frozenset()), v(frozenset(fit.mechanisms))
+
+
+# Batches
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batched_stages_equal_the_stages_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    tiles = (Tile.parse("128x128x32"), VENDOR, Tile.parse("64x64x32"), Tile.parse("256x128x32"))
+    axes = [96 * np.arange(1, size + 1) for size in (5, 6, 4)]
+    times = rng.uniform(1e-6, 9e-6, (3, 4, 5, 6, 4))
+    times[rng.random(times.shape) < 0.15] = np.nan
+    landscapes = [Landscape(times[i], tiles, *axes) for i in range(3)]
+    stages = [*ladder_of(landscapes[0]), BestTile((tiles[3], tiles[1])), Split(BestTile(), ("N",))]
+    for stage in stages:
+        batch = stage_times(stage, landscapes[0], times)
+        for i, landscape in enumerate(landscapes):
+            np.testing.assert_array_equal(batch[i], stage.apply(landscape).time, err_msg=stage.name)
+
+
+def test_batches_of_an_unknown_stage_are_refused(clean):
+    class Mystery(Stage):
+        name = "mystery"
+
+        def apply(self, landscape):
+            raise NotImplementedError
+
+    landscape = landscape_of(clean[0])
+    with pytest.raises(NotApplicableError, match="mystery"):
+        stage_times(Mystery(), landscape, landscape.time[None])
+
+
+def test_a_stage_names_the_tiles_it_chooses_from(rugged):
+    landscape = landscape_of(rugged[0])
+    assert stage_tiles(FixedTile(VENDOR), landscape) == [3]
+    assert stage_tiles(Split(Pad(BestTile())), landscape) == [0, 1, 2]
+    assert stage_tiles(Pad(BestTile((VENDOR, landscape.tiles[0]))), landscape) == [3, 0]
+
+
+def test_model_landscapes_are_the_models_times(clean):
+    cube, fit = clean
+    models = ModelLandscapes(landscape_of(cube), fit)
+    whole = models.times(models.membership.shape[0] - 1, True, [0, 2], 3)
+    assert whole.shape == (4, 2, 16, 16, 8)
+    np.testing.assert_allclose(whole[0], cube["time"].values[[0, 2]], rtol=1e-9)
+    np.testing.assert_array_equal(models.times(5, False, [1], 0)[..., 0], models.times(5, True, [1], 0)[..., -1])
+
+
+# Contract over the ladder
+
+
+@pytest.mark.parametrize("position", range(13))
+def test_the_shares_add_up_to_the_measured_roughness(rugged, position):
+    cube, fit = rugged
+    landscape = landscape_of(cube)
+    stage = ladder_of(landscape)[position]
+    found = run(stage, cube, fit)
+    assert isinstance(found, Attribution)
+    assert found.stage == stage.name
+    assert list(found.shares) == [*fit.mechanisms, FLOOR, UNEXPLAINED, NOISE]
+    assert sum(share.share for share in found.shares.values()) == pytest.approx(found.roughness, rel=1e-12)
+    assert found.roughness == pytest.approx(slow_roughness(stage.apply(landscape).time), rel=1e-12)
+    explained = sum(s.share for name, s in found.shares.items() if name not in (UNEXPLAINED, NOISE))
+    assert found.model_roughness == pytest.approx(explained, rel=1e-12)
+    assert -1 <= found.step_correlation <= 1
+    assert found.shares[NOISE].share == 0
+
+
+@pytest.mark.parametrize("position", range(8), ids=NAMES)
+def test_a_landscape_of_the_model_leaves_nothing_unexplained(clean, position):
+    cube, fit = clean
+    landscape = landscape_of(cube)
+    stage = standard_stages(landscape)[position]
+    found = run(stage, cube, fit)
+    expected, floor, everything = slow_shapley(fit, landscape.tiles, stage)
+    scale = found.roughness
+    assert found.shares[UNEXPLAINED].share == pytest.approx(0, abs=1e-8 * scale)
+    assert found.model_roughness == pytest.approx(everything, abs=1e-9 * scale)
+    assert found.shares[FLOOR].share == pytest.approx(floor, abs=1e-9 * scale)
+    assert found.step_correlation == pytest.approx(1)
+    for name in fit.mechanisms:
+        assert found.shares[name].share == pytest.approx(expected[name], abs=1e-9 * scale), name
+    assert found.shares["wave quantization"].share > 0.3 * scale
+
+
+def test_a_mechanism_without_cost_has_no_share(clean):
+    cube, fit = clean
+    assert "pipeline fill" not in fit.mechanisms
+    assert "atom remainder" not in fit.mechanisms
+    # 128 is a multiple of 64 and 256 one of 32: nothing of this tile is ever padded.
+    found = run(FixedTile(Tile.parse("64x64x32")), cube, fit)
+    assert found.shares["tile padding"] == Share(0.0, 0.0, 0.0)
+    assert run(FixedTile(Tile.parse("96x128x32")), cube, fit).shares["tile padding"].share != 0
+
+
+def test_the_order_of_tiles_changes_nothing(clean):
+    cube, fit = clean
+    turned = cube.isel(tile=[2, 0, 1])
+    for stage in standard_stages(landscape_of(cube)):
+        one, two = run(stage, cube, fit), run(stage, turned, fit)
+        assert one == two, stage.name
+
+
+# Noise and intervals
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_planted_noise_is_told_apart(clean, noisy, name):
+    stage = FixedTile(Tile.parse(name))
+    truth, found = run(stage, *clean), run(stage, *noisy)
+    unaware = run(stage, noisy[0].drop_vars("time_spread"), noisy[1])
+    noise = found.shares[NOISE].share
+    assert truth.shares[NOISE].share == unaware.shares[NOISE].share == 0
+    assert noise > 0
+    # What noise was planted is known here: the step size that it adds.
+    planted_noise = found.roughness - truth.roughness
+    assert noise == pytest.approx(planted_noise, abs=0.03 * truth.roughness)
+    assert abs(found.shares[UNEXPLAINED].share) < 0.03 * truth.roughness
+    assert found.shares[UNEXPLAINED].share == pytest.approx(unaware.shares[UNEXPLAINED].share - noise)
+
+
+@pytest.mark.parametrize("position", [0, 1, 5, 7], ids=[NAMES[i] for i in (0, 1, 5, 7)])
+def test_intervals_contain_the_estimate_and_the_truth_is_near(clean, noisy, position):
+    stage = standard_stages(landscape_of(noisy[0]))[position]
+    truth, found = run(stage, *clean), run(stage, *noisy)
+    for name in noisy[1].mechanisms:
+        share = found.shares[name]
+        assert share.lower <= share.share <= share.upper, name
+        margin = 3 * (share.upper - share.lower)
+        assert share.lower - margin <= truth.shares[name].share <= share.upper + margin, name
+    unexplained = found.shares[UNEXPLAINED]
+    assert unexplained.lower <= unexplained.share <= unexplained.upper
+    assert found.shares[NOISE].lower is None
+
+
+def test_a_fit_without_draws_gives_shares_without_intervals(clean):
+    cube, fit = clean
+    bare = AdditiveModel(draws=1).fit(cube)
+    found = run(FixedTile(Tile.parse("64x64x32")), cube, bare)
+    assert found.shares["wave fill"].share == pytest.approx(
+        run(FixedTile(Tile.parse("64x64x32")), cube, fit).shares["wave fill"].share
+    )
+
+
+def test_draws_are_bounded_by_the_number_of_coalitions(clean):
+    cube, fit = clean
+    models = ModelLandscapes(landscape_of(cube), fit)
+    assert models.draws(whole=True) == models.draws(whole=False) == 20
+    assert models.membership.shape == (2 ** len(fit.mechanisms), len(fit.mechanisms))
+
+
+def test_progress_counts_coalitions(clean):
+    cube, fit = clean
+    landscape, calls = landscape_of(cube), []
+    stage = BestTile()
+    attribute(stage, stage.apply(landscape), ModelLandscapes(landscape, fit), progress=lambda *at: calls.append(at))
+    assert calls == [(i + 1, 2 ** len(fit.mechanisms)) for i in range(2 ** len(fit.mechanisms))]
+
+
+# What has no answer
+
+
+def one_sentence(error):
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 160
+    return text
+
+
+def test_a_tile_without_a_model_is_named(rugged):
+    cube, _ = rugged
+    fit = AdditiveModel(draws=5).fit(cube.isel(tile=[0, 1]))
+    landscape = landscape_of(cube)
+    models = ModelLandscapes(landscape, fit)
+    for stage, missing in ((BestTile(), "64x64x32"), (Pad(FixedTile(VENDOR)), "vendor")):
+        with pytest.raises(NotApplicableError) as error:
+            attribute(stage, stage.apply(landscape), models)
+        assert missing in one_sentence(error)
+        assert stage.name in one_sentence(error)
+    known = BestTile(landscape.tiles[:2])
+    assert attribute(known, known.apply(landscape), models).roughness > 0
+
+
+def test_a_slice_without_steps_is_not_attributed(clean):
+    cube, fit = clean
+    landscape = landscape_of(cube.where(cube["K"] < DEPTH[-1]))
+    stage = FixedTile(landscape.tiles[0])
+    with pytest.raises(NotApplicableError) as error:
+        attribute(stage, stage.apply(landscape), ModelLandscapes(landscape, fit))
+    assert "largest K" in one_sentence(error)
+
+
+def only_the_launch(fit, draws):
+    """The fit with all costs but the launch taken out: of its draws alone, or of the estimate as well."""
+    tiles = {}
+    for label, item in fit.tiles.items():
+        launch = np.array([estimate.name == "launch" for estimate in item.estimates])
+        some = np.where(launch, item.draws, 0.0)
+        theta = item.theta if draws else np.where(launch, item.theta, 0.0)
+        tiles[label] = dataclasses.replace(item, theta=theta, draws=some)
+    return dataclasses.replace(fit, tiles=tiles)
+
+
+def test_draws_that_take_no_time_leave_no_interval(clean):
+    cube, fit = clean
+    stage = FixedTile(Tile.parse("64x64x32"))
+    found = run(stage, cube, only_the_launch(fit, draws=True))
+    expected = run(stage, cube, fit)
+    for name, share in found.shares.items():
+        assert share.share == expected.shares[name].share
+    assert found.shares["wave fill"].lower is None
+
+
+def test_a_model_of_nothing_but_the_launch_is_not_attributed(clean):
+    cube, fit = clean
+    fit = only_the_launch(fit, draws=False)
+    landscape = landscape_of(cube)
+    stage = FixedTile(landscape.tiles[0])
+    with pytest.raises(NotApplicableError) as error:
+        attribute(stage, stage.apply(landscape), ModelLandscapes(landscape, fit))
+    assert "takes no time" in one_sentence(error)
+
+
+def test_later_stages_go_from_tiles_to_padding_to_splitting():
+    best, fixed, hidden = BestTile(), FixedTile(Tile.parse("64x64x32")), FixedTile(VENDOR)
+    full = (best, Pad(best), Split(Pad(best)))
+    assert later_stages(fixed) == full
+    assert later_stages(best) == full[1:]
+    assert later_stages(Pad(fixed)) == full[1:]
+    assert later_stages(Pad(best)) == later_stages(Split(fixed)) == later_stages(Split(best)) == full[2:]
+    assert later_stages(Split(Pad(fixed))) == full[2:]
+    assert later_stages(Split(Pad(best))) == ()
+    # A library is another kernel: no choice among our tiles comes after it.
+    for stage in (hidden, Pad(hidden), Split(hidden), Split(Pad(hidden))):
+        assert later_stages(stage) == ()
