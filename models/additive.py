@@ -28,6 +28,7 @@ from models.design import ALL_MECHANISMS, Design, problem_of
 from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
+from models.hull import MeasuredHull
 from models.identify import unidentified_jointly
 from models.joint import JointSystem
 from models.problem import Problem
@@ -310,8 +311,6 @@ def _tile_fit(
             )
         )
     half = rng.permutation(int(item.blocks.max()) + 1)[item.blocks] % 2 == 0
-    sizes = np.stack([item.samples.M, item.samples.N, item.samples.K], axis=1)
-    low_corner, high_corner = sizes.min(axis=0).tolist(), sizes.max(axis=0).tolist()
     relative = item.samples.spread / time
     known_noise = relative[np.isfinite(relative) & main]
     if constants.get("base_overhead_s") is None:
@@ -333,12 +332,13 @@ def _tile_fit(
         median_ape=float(np.median(error)),
         coverage=coverage(held_out[main], time[main], half[main]),
         noise=float(np.median(known_noise)) if known_noise.size else float("nan"),
-        intervals=ConformalIntervals.calibrate(
-            held_out, time, item.problem.off_vector(prepared.hardware.vector_bytes)
-        ),
-        lower_corner=(low_corner[0], low_corner[1], low_corner[2]),
-        upper_corner=(high_corner[0], high_corner[1], high_corner[2]),
+        intervals=ConformalIntervals.calibrate(held_out, time, _load_path(item.problem, prepared.hardware)),
+        hull=MeasuredHull.of(item.samples.M, item.samples.N, item.samples.K),
     )
+
+
+def _load_path(problem: Problem, hardware: Hardware) -> NDArray[np.int64]:
+    return problem.load_path(hardware.line_bytes, hardware.vector_bytes)
 
 
 def _split_tiles(

@@ -1,7 +1,7 @@
 """Conformal intervals: quantiles of held-out relative error, by regime.
 
-Regimes are ranges of predicted time; shapes on a slow path (rows that vector loads cannot reach) are a regime of
-their own, because their kernel is another one and its error is several times larger.
+Regimes are ranges of predicted time, for each load path by itself: shapes whose rows start off a cache line, or off
+the granularity of vector loads, run other code and are predicted less well. (Grids of round sizes hold neither.)
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from harness.errors import InputError
 Array = NDArray[np.float64]
 
 REGIMES = 4
+PATHS = 3
+"""Load paths: on the line, off the line, off the vector (:meth:`models.problem.Problem.load_path`)."""
+
+_FEWEST = 40
+"""A regime with fewer samples takes the quantiles of its whole path, or of all samples."""
+
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -28,8 +34,8 @@ class ConformalIntervals:
     ----------
     edges : ndarray, shape (REGIMES - 1,)
         Predicted times that separate the regimes, seconds.
-    lower, upper : ndarray, shape (len(LEVELS), REGIMES + 1)
-        Quantiles of the log ratio, for each nominal coverage; the slow path's come last.
+    lower, upper : ndarray, shape (len(LEVELS), PATHS, REGIMES)
+        Quantiles of the log ratio, for each nominal coverage.
     """
 
     edges: Array
@@ -38,37 +44,41 @@ class ConformalIntervals:
 
     @classmethod
     def calibrate(
-        cls, predicted: Array, measured: Array, slow: NDArray[np.bool_] | None = None
+        cls, predicted: Array, measured: Array, path: NDArray[np.int64] | None = None
     ) -> ConformalIntervals:
-        """Learn from held-out predictions and measurements, both shape (n,), seconds.
+        """Learn from held-out predictions and measurements.
 
         The finite-sample index ceil((n + 1) level) makes the coverage at least nominal for exchangeable
-        samples (split conformal prediction, Lei et al. 2018), each side at half the error. A regime without
-        samples takes the quantiles of all.
+        samples (split conformal prediction, Lei et al. 2018), each side at half the error.
 
         Parameters
         ----------
         predicted, measured : ndarray, shape (n,)
-        slow : ndarray of bool, shape (n,), optional
-            Samples on a slow path; by default none.
+            Seconds.
+        path : ndarray of int64, shape (n,), optional
+            Load path of each sample; by default all 0.
         """
         ratio = np.log(measured / predicted)
-        fast = np.ones(ratio.size, dtype=np.bool_) if slow is None else ~slow
-        edges = np.quantile(predicted[fast] if fast.any() else predicted, np.arange(1, REGIMES) / REGIMES)
-        regime = np.where(fast, np.searchsorted(edges, predicted), REGIMES)
-        lower, upper = np.empty((len(LEVELS), REGIMES + 1)), np.empty((len(LEVELS), REGIMES + 1))
-        for number in range(REGIMES + 1):
-            inside = np.sort(ratio[regime == number])
-            if inside.size == 0:
-                inside = np.sort(ratio)
-            for row, level in enumerate(LEVELS):
-                rank = int(np.ceil((inside.size + 1) * (1.0 + level) / 2.0))
-                upper[row, number] = inside[min(rank, inside.size) - 1]
-                lower[row, number] = inside[max(inside.size - rank, 0)]
+        path = np.zeros(ratio.size, dtype=np.int64) if path is None else path
+        edges = np.quantile(predicted, np.arange(1, REGIMES) / REGIMES)
+        regime = np.searchsorted(edges, predicted)
+        shape = (len(LEVELS), PATHS, REGIMES)
+        lower, upper = np.empty(shape), np.empty(shape)
+        everything = np.sort(ratio)
+        for kind in range(PATHS):
+            alike = np.sort(ratio[path == kind])
+            for number in range(REGIMES):
+                inside = np.sort(ratio[(path == kind) & (regime == number)])
+                if inside.size < _FEWEST:
+                    inside = alike if alike.size >= _FEWEST else everything
+                for row, level in enumerate(LEVELS):
+                    rank = int(np.ceil((inside.size + 1) * (1.0 + level) / 2.0))
+                    upper[row, kind, number] = inside[min(rank, inside.size) - 1]
+                    lower[row, kind, number] = inside[max(inside.size - rank, 0)]
         return cls(edges, lower, upper)
 
     def interval(
-        self, predicted: Array, level: float = 0.9, slow: NDArray[np.bool_] | None = None
+        self, predicted: Array, level: float = 0.9, path: NDArray[np.int64] | None = None
     ) -> tuple[Array, Array]:
         """Lower and upper time, seconds, at one of :data:`LEVELS`.
 
@@ -81,9 +91,11 @@ class ConformalIntervals:
             raise InputError(f"level {level}: intervals are calibrated for {', '.join(map(str, LEVELS))}")
         row = LEVELS.index(level)
         regime = np.searchsorted(self.edges, predicted)
-        if slow is not None:
-            regime = np.where(slow, REGIMES, regime)
-        return predicted * np.exp(self.lower[row, regime]), predicted * np.exp(self.upper[row, regime])
+        kind = np.zeros_like(regime) if path is None else path
+        return (
+            predicted * np.exp(self.lower[row, kind, regime]),
+            predicted * np.exp(self.upper[row, kind, regime]),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""

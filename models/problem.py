@@ -92,7 +92,12 @@ class Problem:
         exact = self.K / self.tile.k
         return np.ceil(exact) if PADDING in on else exact
 
-    def off_vector(self, vector_bytes: int) -> NDArray[np.bool_]:
-        """Whether the rows of A or of B start off the granularity of vector loads, shape (n,)."""
-        pitch_a, pitch_b = self.element_bytes * self.K, self.element_bytes * self.N
-        return np.asarray((pitch_a % vector_bytes != 0) | (pitch_b % vector_bytes != 0))
+    def load_path(self, line_bytes: int, vector_bytes: int) -> NDArray[np.int64]:
+        """Which loads the rows of A and B allow, shape (n,).
+
+        0: rows start on cache lines; 1: off the line; 2: off the granularity of vector loads, element by element.
+        """
+        pitches = np.stack([self.element_bytes * self.K, self.element_bytes * self.N])
+        off_line = np.any(pitches % line_bytes != 0, axis=0)
+        off_vector = np.any(pitches % vector_bytes != 0, axis=0)
+        return np.asarray(np.where(off_vector, 2, off_line.astype(np.int64)), dtype=np.int64)

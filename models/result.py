@@ -20,6 +20,7 @@ from harness.tile import Tile
 from models.conformal import ConformalIntervals
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.hull import MeasuredHull
 from models.problem import Problem
 from models.terms import ALL_TERMS
 
@@ -101,8 +102,8 @@ class TileFit:
         Share of held-out times inside the nominal 90 % interval.
     noise : float
         Median relative standard error of a measured time; NaN without repeats.
-    lower_corner, upper_corner : tuple of int
-        Smallest and largest M, N, K measured.
+    hull : MeasuredHull
+        Where shapes are interpolated.
     """
 
     tile: Tile
@@ -118,8 +119,7 @@ class TileFit:
     coverage: float
     noise: float
     intervals: ConformalIntervals
-    lower_corner: tuple[int, int, int]
-    upper_corner: tuple[int, int, int]
+    hull: MeasuredHull
 
 
 @dataclass(frozen=True)
@@ -243,10 +243,9 @@ class FitResult:
         time = matrix @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
-        slow = problem.off_vector(self.hardware.vector_bytes)
-        lower, upper = fit.intervals.interval(time, level, slow)
-        sizes = np.stack([M, N, K], axis=1)
-        outside = (sizes < np.array(fit.lower_corner)) | (sizes > np.array(fit.upper_corner))
+        path = problem.load_path(self.hardware.line_bytes, self.hardware.vector_bytes)
+        lower, upper = fit.intervals.interval(time, level, path)
+        outside = fit.hull.outside(M, N, K)
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])
         # A collinear column is nothing new; one that was zero on the grid is.
         new = np.array([estimate.reason.startswith("zero") for estimate in fit.estimates])
@@ -254,7 +253,7 @@ class FitResult:
         for term in ALL_TERMS:
             if fit.left_out.get(term.name, "").startswith("zero"):
                 leaning |= np.any(term.columns(problem, self.hardware, ALL_MECHANISMS) > 0, axis=1)
-        extrapolated = np.asarray(np.any(outside, axis=1) | leaning)
+        extrapolated = np.asarray(outside | leaning)
         return Prediction(time, lower, upper, 1e-12 * problem.flop / time, extrapolated)
 
     def to_contract(self) -> dict[str, Any]:
@@ -356,13 +355,11 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "coverage": fit.coverage,
         "noise": None if np.isnan(fit.noise) else fit.noise,
         "intervals": fit.intervals.to_dict(),
-        "lower_corner": list(fit.lower_corner),
-        "upper_corner": list(fit.upper_corner),
+        "hull": fit.hull.to_dict(),
     }
 
 
 def _tile_from_dict(data: dict[str, Any]) -> TileFit:
-    low, high = data["lower_corner"], data["upper_corner"]
     return TileFit(
         tile=Tile(*data["tile"]),
         terms=tuple(data["terms"]),
@@ -377,6 +374,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         coverage=data["coverage"],
         noise=float("nan") if data["noise"] is None else data["noise"],
         intervals=ConformalIntervals.from_dict(data["intervals"]),
-        lower_corner=(low[0], low[1], low[2]),
-        upper_corner=(high[0], high[1], high[2]),
+        hull=MeasuredHull.from_dict(data["hull"]),
     )

@@ -80,14 +80,29 @@ def test_split_coverage():
     assert coverage(predicted, measured, rng.random(8000) < 0.5) == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_slow_path_is_a_regime_of_its_own():
+def test_each_load_path_is_covered_by_itself():
     rng = np.random.default_rng(5)
-    predicted = np.full(2000, 1e-5)
-    slow = np.arange(2000) % 2 == 0
-    measured = predicted * np.exp(rng.normal(0, np.where(slow, 0.3, 0.01)))
-    intervals = ConformalIntervals.calibrate(predicted, measured, slow)
-    low, high = intervals.interval(predicted, 0.9, slow)
+    predicted = np.full(3000, 1e-5)
+    path = np.arange(3000) % 3
+    measured = predicted * np.exp(rng.normal(0, np.array([0.01, 0.05, 0.3])[path]))
+    intervals = ConformalIntervals.calibrate(predicted, measured, path)
+    low, high = intervals.interval(predicted, 0.9, path)
     inside = (measured >= low) & (measured <= high)
-    for half in (slow, ~slow):
-        assert inside[half].mean() == pytest.approx(0.9, abs=0.02)
-    assert (np.log(high / low)[slow] > 20 * np.log(high / low)[~slow]).all()
+    for kind in range(3):
+        assert inside[path == kind].mean() == pytest.approx(0.9, abs=0.02)
+    width = np.log(high / low)
+    assert (width[path == 1] > 3 * width[0]).all()
+    assert (width[path == 2] > 15 * width[0]).all()
+
+
+def test_a_path_with_few_samples_takes_the_quantiles_of_all():
+    rng = np.random.default_rng(6)
+    predicted, measured = draw(rng, 1000)
+    plain = ConformalIntervals.calibrate(predicted, measured)
+    path = np.zeros(1000, dtype=np.int64)
+    path[:5] = 2
+    few = ConformalIntervals.calibrate(predicted, measured, path)
+    whole = np.sort(np.log(measured / predicted))
+    row = LEVELS.index(0.9)
+    assert few.upper[row, 2] == pytest.approx(whole[int(np.ceil(1001 * 0.95)) - 1])
+    np.testing.assert_allclose(few.upper[row, 0], plain.upper[row, 0], rtol=0.05)
