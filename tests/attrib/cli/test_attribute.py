@@ -1,0 +1,60 @@
+"""``attrib attribute``: shares per stage."""
+
+import json
+
+import pytest
+
+from harness.device import load_device
+from harness.store import save_cube
+
+
+@pytest.fixture(scope="module")
+def pair_file(coarse, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pair") / "pair.nc"
+    save_cube(coarse.isel(tile=[0, 1]), path)
+    return path
+
+
+def test_json_is_the_list_of_stages_and_its_shares_add_up(attrib, pair_file, model_file):
+    ended = attrib("attribute", pair_file, "--model", model_file, "--json")
+    assert ended.status == 0
+    stages = json.loads(ended.out, parse_constant=pytest.fail)
+    assert [stage["name"] for stage in stages][:2] == ["fixed 256x128x64", "best tile"]
+    for stage in stages:
+        shares = sum(share["share"] for share in stage["attribution"].values())
+        assert shares == pytest.approx(stage["roughness"]["slice_N"])
+
+
+def test_tables(attrib, pair_file, model_file):
+    ended = attrib("attribute", pair_file, "--model", model_file)
+    assert "best tile + pad + split" in ended.out
+    assert "wave quantization" in ended.out
+    assert "unexplained" in ended.out
+    assert "removed by best tile" in ended.out
+    assert "table values until their plan has been run" in ended.out
+
+
+def test_the_fixed_tile_can_be_chosen(attrib, pair_file, model_file):
+    stages = json.loads(attrib("attribute", pair_file, "--model", model_file, "--tile", "128x256x64", "--json").out)
+    assert stages[0]["name"] == "fixed 128x256x64"
+    assert "tile '1x1x1' is not in the cube, which has" in attrib("attribute", pair_file, "--tile", "1x1x1").refusal
+
+
+def test_samples_without_a_grid_have_stages_but_no_shares(attrib, sparse_file, model_file):
+    ended = attrib("attribute", sparse_file, "--model", model_file)
+    assert ended.status == 0
+    assert "the samples form no grid" in ended.out
+    stages = json.loads(attrib("attribute", sparse_file, "--model", model_file, "--json").out)
+    assert {stage["attribution"] for stage in stages} == {None}
+
+
+def test_a_model_of_something_else_is_refused(attrib, coarse, pair_file, model_file, tmp_path):
+    save_cube(coarse.assign_attrs(device=load_device("b580").to_json()), tmp_path / "b580.nc")
+    refusal = attrib("attribute", tmp_path / "b580.nc", "--model", model_file).refusal
+    assert "is a model of NVIDIA H200, the cube was measured on Intel Arc B580" in refusal
+    save_cube(coarse.assign_attrs(dtype="f32"), tmp_path / "f32.nc")
+    assert "elements of 2 bytes" in attrib("attribute", tmp_path / "f32.nc", "--model", model_file).refusal
+    refusal = attrib("attribute", pair_file, "--model", model_file, "--also", pair_file).refusal
+    assert "--also is for fitting" in refusal
+    assert "pair.nc: not a model" in attrib("attribute", pair_file, "--model", pair_file).refusal
+    assert "no such file" in attrib("attribute", pair_file, "--model", tmp_path / "none.json").refusal
