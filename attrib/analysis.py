@@ -42,12 +42,14 @@ from harness.grid import uniform_step
 from harness.tile import Tile
 from models.additive import AdditiveModel
 from models.result import FitResult
+from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
 
-_MEDIAN_EFFICIENCY = 1.2533
-"""Standard error of a median over that of a mean, for normal errors (pi/2 to the half)."""
+_MEDIAN_PENALTY = {1: 1.0, 2: 1.0, 3: 1.160, 4: 1.092, 5: 1.198}
+_MEDIAN_PENALTY_OF_MANY = 1.2533
+"""Standard error of a median over that of a mean, for normal errors: by number of repeats, and its limit."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def analyse(
     skipped: list[Skipped] = []
     for label, item in fit.tiles.items():
         for term, reason in item.left_out.items():
-            if reason != "does not lower the held-out error":
+            by_design = next(t for t in ALL_TERMS if t.name == term).hidden_only
+            if reason != "does not lower the held-out error" and not by_design:
                 skipped.append(Skipped(f"term {term} of tile {label}", reason))
     if dense is None:
         reason = "the samples form no grid"
@@ -189,7 +192,7 @@ def relative_error_of(cube: xr.Dataset) -> Array | None:
     repeats = int(cube.attrs.get("repeats_measured", cube.sizes.get("repeat", 1)))
     time = np.where(cube["status"].values == STATUS["ok"], cube["time"].values, np.nan)
     spread = np.asarray(cube["time_spread"].values / time, dtype=np.float64)
-    return np.asarray(spread * _MEDIAN_EFFICIENCY / np.sqrt(repeats))
+    return np.asarray(spread * _MEDIAN_PENALTY.get(repeats, _MEDIAN_PENALTY_OF_MANY) / np.sqrt(repeats))
 
 
 def _references(
@@ -304,7 +307,7 @@ def _with_removable(reports: list[StageReport], ladder: Sequence[Stage]) -> tupl
         stage = next(stage for stage in ladder if stage.name == report.name)
         removable: dict[str, float] = {}
         current = report
-        for following in later_stages(stage):
+        for following in later_stages(stage, several=BestTile().name in by_name):
             after = by_name.get(following.name)
             if after is None or after.roughness is None or current.roughness is None:
                 continue
@@ -316,13 +319,22 @@ def _with_removable(reports: list[StageReport], ladder: Sequence[Stage]) -> tupl
     return tuple(out)
 
 
-def later_stages(stage: Stage) -> tuple[Stage, ...]:
-    """Return the stages still to come: a choice of tiles first, then padding, then splitting."""
-    best = BestTile()
-    stack: tuple[Stage, ...] = (best, Pad(best), Split(Pad(best)))
+def later_stages(stage: Stage, several: bool = True) -> tuple[Stage, ...]:
+    """Return the stages still to come: a choice of tiles first, then padding, then splitting.
+
+    With one kernel there is no choice of tiles: padding and splitting come on top of it. A library's hidden tile
+    beside other kernels is no step towards their stack.
+    """
     base = stage
     while isinstance(base, Pad | Split):
         base = base.base
+    if not several:
+        alone: tuple[Stage, ...] = (base, Pad(base), Split(Pad(base)))
+        if stage in alone:
+            return alone[alone.index(stage) + 1 :]
+        return alone[2:]
+    best = BestTile()
+    stack: tuple[Stage, ...] = (best, Pad(best), Split(Pad(best)))
     if isinstance(base, FixedTile) and base.tile.hidden:
         return ()
     if isinstance(stage, FixedTile):

@@ -291,7 +291,8 @@ def _tile_fit(
     full, all_draws = np.zeros(len(columns)), np.zeros((draws.shape[0], len(columns)))
     full[prepared.kept], all_draws[:, prepared.kept] = theta, draws
     share = (prepared.matrix / time[:, None])[main].mean(axis=0) * full
-    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0)
+    bounded = draws.shape[0] > 0
+    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0) if bounded else (full, full)
     estimates = []
     for j, column in enumerate(columns):
         reason = prepared.reasons.get(j, "")
@@ -303,8 +304,8 @@ def _tile_fit(
                 column.coefficient.unit,
                 column.coefficient.meaning,
                 float(full[j]) if known else None,
-                float(low[j]) if known else None,
-                float(high[j]) if known else None,
+                float(low[j]) if known and bounded else None,
+                float(high[j]) if known and bounded else None,
                 float(share[j]),
                 known,
                 reason,

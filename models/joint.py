@@ -65,6 +65,8 @@ class JointSystem:
 
         Blocks are resampled for all tiles together, because their lack of fit at an (M, N) is related.
         """
+        if draws == 0:
+            return tuple(np.empty((0, place.size)) for place in self.places)
         n_blocks = self.sums[0].count.size
         weights = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=draws)
         fits = [self.solve(weight.astype(np.float64)) for weight in weights]

@@ -204,7 +204,9 @@ def test_a_library_alone_gets_its_own_stages():
         assert sum(share.share for share in stage.attribution.shares.values()) == pytest.approx(
             stage.roughness.slice_N
         )
-        assert dict(stage.removable) == {}
+        later = [f"fixed vendor{more}" for more in (" + pad", " + pad + split")]
+        expected = {"fixed vendor": later, later[0]: later[1:], later[1]: []}
+        assert list(stage.removable) == expected.get(stage.name, later[1:])
 
 
 def test_a_library_beside_tiles_is_no_choice_of_theirs():
@@ -292,7 +294,8 @@ def test_relative_errors_shrink_with_repeats():
     repeats = np.repeat(times[..., None], 4, axis=-1)
     kept = cube_on(times, spread=0.01 * times, repeats=repeats)
     packed = kept.isel(repeat=[0]).assign_attrs(repeats_measured=16)
-    np.testing.assert_allclose(relative_error_of(kept), 2 * relative_error_of(packed))
+    # The median of four is nearly as good as their mean, that of many loses a quarter to it.
+    np.testing.assert_allclose(relative_error_of(kept), 0.01 * 1.092 / 2, rtol=1e-3)
     np.testing.assert_allclose(relative_error_of(packed), 0.01 * np.sqrt(np.pi / 2) / 4, rtol=1e-4)
     assert relative_error_of(cube_on(times)) is None
 

@@ -397,3 +397,10 @@ def test_the_contract_is_plain_data(fit):
     assert tile["constants"]["cores"] == {"estimate": 20.0, "set": [20.0], "status": "identified"}
     assert tile["coverage_90"] == pytest.approx(0.9, abs=0.05)
     assert {"term", "name", "unit", "estimate", "share_of_time", "identifiable", "reason"} <= set(tile["terms"][0])
+
+
+def test_without_draws_there_are_estimates_but_no_intervals(planted, fit):
+    plain = AdditiveModel(draws=0).fit(planted)
+    for label, tile in plain.tiles.items():
+        assert {(e.lower, e.upper) for e in tile.estimates} == {(None, None)}
+        np.testing.assert_array_equal(tile.theta, fit.tiles[label].theta)
