@@ -101,7 +101,7 @@ class TileFit:
     coverage : float
         Share of held-out times inside the nominal 90 % interval.
     noise : float
-        Median relative standard error of a measured time; NaN without repeats.
+        Median relative spread (robust standard deviation) of one repeat; NaN without repeats.
     hull : MeasuredHull
         Where shapes are interpolated.
     """

@@ -18,7 +18,7 @@ NEGATIVE = (
 )
 
 _SMALL = 5e-3
-"""Shares below this in every stage, TFLOP/s per step, are left out of the drawings; the table has them all."""
+"""Shares below this in every stage, TFLOP/s per step, are left out."""
 
 
 def attributed(analysis: Analysis) -> tuple[StageReport, ...]:
@@ -50,7 +50,13 @@ def attribution_table(analysis: Analysis) -> Table | None:
     stages = attributed(analysis)
     if not stages:
         return None
-    names = share_names(analysis)
+    every = share_names(analysis)
+    values = {
+        n: [s.attribution.shares[n].share for s in stages if s.attribution and n in s.attribution.shares]
+        for n in every
+    }
+    names = [n for n in every if n in (FLOOR, UNEXPLAINED, NOISE) or max(map(abs, values[n])) >= _SMALL]
+    silent = [n for n in every if n not in names]
     rows = []
     for stage in stages:
         assert stage.attribution is not None
@@ -71,7 +77,7 @@ def attribution_table(analysis: Analysis) -> Table | None:
         "attribution-table",
         "Shares of the roughness along N, slice at the largest K (TFLOP/s per step). Each row's shares add up to "
         "the measured value; the last two columns compare the model's own roughness and its steps with the "
-        "measured ones.",
+        "measured ones." + (f" Nothing in this slice: {', '.join(silent)}." if silent else ""),
         columns,
         tuple(rows),
     )

@@ -64,7 +64,7 @@ class Provenance:
             facts.append(("Repeats", f"{repeats}" + (f"; {center}" if center else "")))
         noise = [fit.noise for fit in analysis.fit.tiles.values() if np.isfinite(fit.noise)]
         if noise:
-            facts.append(("Noise", f"{percent(float(np.median(noise)))} of a time (median standard error)"))
+            facts.append(("Noise", f"{percent(float(np.median(noise)))} (median spread of one repeat)"))
         return cls(f"GEMM landscape of {device.name}", device.simulated, tuple(facts), _details(attrs))
 
 
