@@ -21,7 +21,7 @@ from harness.cube import device_of, element_bytes_of, output_bytes_of
 from harness.errors import FitError
 from harness.samples import Samples
 from harness.tile import Tile
-from models.blocks import block_labels, fold_labels
+from models.blocks import Blocks, fold_labels
 from models.cache_size import profile_cache
 from models.conformal import ConformalIntervals, coverage
 from models.design import ALL_MECHANISMS, Design, problem_of
@@ -105,12 +105,9 @@ class AdditiveModel:
         parts = [main, *(Samples.from_cube(other) for other in also)]
         samples = Samples.concatenate(parts)
         in_main = np.arange(samples.size) < main.size
-        blocks = np.zeros(samples.size, dtype=np.int64)
-        blocks[in_main] = block_labels(samples.M[in_main], samples.N[in_main])
-        if not in_main.all():
-            # Other cubes are blocks of their own: their shapes are no neighbours on the main grid.
-            more = block_labels(samples.M[~in_main], samples.N[~in_main])
-            blocks[~in_main] = more + blocks.max() + 1
+        # Blocks are those of the main cube: what other cubes measured inside one is held out with it.
+        labels = Blocks.of(main.M, main.N).labels(samples.M, samples.N)
+        blocks = np.unique(labels, return_inverse=True)[1].astype(np.int64)
         n_blocks = int(blocks.max()) + 1
         if n_blocks < 2 * self.folds:
             raise FitError(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.blocks import block_labels, fold_labels
+from models.blocks import Blocks, block_labels, fold_labels
 
 
 def test_a_square_grid_has_64_equal_blocks():
@@ -48,3 +48,14 @@ def test_folds_take_whole_blocks_evenly():
     assert counts.max() - counts.min() <= 1
     again = fold_labels(blocks, 8, np.random.default_rng(0))
     np.testing.assert_array_equal(folds, again)
+
+
+def test_other_shapes_fall_into_the_blocks_of_the_grid():
+    axis = np.arange(128, 4097, 128)
+    M, N = (mesh.ravel() for mesh in np.meshgrid(axis, axis))
+    blocks = Blocks.of(M, N)
+    on_grid = blocks.labels(M, N)
+    assert np.unique(on_grid).size == 64
+    # A shape between two grid values belongs with the lower one; beyond the ends it joins the outermost block.
+    np.testing.assert_array_equal(blocks.labels(M + 127, N + 1), on_grid)
+    np.testing.assert_array_equal(blocks.labels(np.array([16, 9000]), np.array([16, 9000])), [0, 63])
