@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from attrib.attribution import Attribution, ModelLandscapes, attribute
 from attrib.ideal import ideal_throughput
 from attrib.landscape import Landscape
+from attrib.measurement_noise import relative_error_of, stage_error
 from attrib.optimal import optimal_throughput
 from attrib.optimality import KernelOptimality, kernel_optimality
 from attrib.roughness import Roughness, roughness
@@ -46,10 +47,6 @@ from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
-
-_MEDIAN_PENALTY = {1: 1.0, 2: 1.0, 3: 1.160, 4: 1.092, 5: 1.198}
-_MEDIAN_PENALTY_OF_MANY = 1.2533
-"""Standard error of a median over that of a mean, for normal errors: by number of repeats, and its limit."""
 
 
 @dataclass(frozen=True)
@@ -185,27 +182,19 @@ def landscape_of(cube: xr.Dataset) -> Landscape:
     return Landscape(time, tiles_of(cube), cube["M"].values, cube["N"].values, cube["K"].values)
 
 
-def relative_error_of(cube: xr.Dataset) -> Array | None:
-    """Relative standard error of the median time of each cell, shape (tile, M, N, K); None without repeats."""
-    if "time_spread" not in cube:
-        return None
-    repeats = int(cube.attrs.get("repeats_measured", cube.sizes.get("repeat", 1)))
-    time = np.where(cube["status"].values == STATUS["ok"], cube["time"].values, np.nan)
-    spread = np.asarray(cube["time_spread"].values / time, dtype=np.float64)
-    return np.asarray(spread * _MEDIAN_PENALTY.get(repeats, _MEDIAN_PENALTY_OF_MANY) / np.sqrt(repeats))
-
-
 def _references(
     landscape: Landscape, cube: xr.Dataset, device: DeviceRecord, fit: FitResult, skipped: list[Skipped]
 ) -> tuple[Array | None, Array | None]:
     """Ideal and optimal landscapes from the device record and the counted cores."""
     known = tuple(tile for tile in landscape.tiles if not tile.hidden)
-    cores = next(
-        (int(c.estimate) for item in fit.tiles.values() if (c := item.constants.get("cores")) and c.estimate),
-        device.cores,
-    )
+    counted = [item.constants["cores"] for item in fit.tiles.values() if "cores" in item.constants]
+    cores = next((int(c.estimate) for c in counted if c.status == "identified" and c.estimate), device.cores)
     if not known or cores is None:
-        why = "every tile is hidden" if not known else "the device record leaves the cores open"
+        why = (
+            "every tile is hidden"
+            if not known
+            else "the device record leaves the cores open and these timings do not count them"
+        )
         skipped.append(Skipped("ideal and optimal landscapes, tau, rho and level", why))
         return None, None
     rows, columns, depth = np.ix_(landscape.M, landscape.N, landscape.K)
@@ -216,9 +205,12 @@ def _references(
         skipped.append(Skipped("ideal and optimal landscapes, tau, rho and level", str(error)))
         return None, None
     ideal = ideal_throughput(rows, columns, depth, peak_flops_per_s=peak, cores=cores, tile=default_tile(known))
-    if device.memory_channels is None or device.channel_interleave_bytes is None:
+    channels, interleave = device.memory_channels, device.channel_interleave_bytes
+    if channels is None or interleave is None:
+        # One channel of any interleave is no hash at all.
+        channels, interleave = 1, 256
         skipped.append(
-            Skipped("channel hash in the optimal landscape", "the device record leaves the channels open")
+            Skipped("channel hash in the optimal landscape", "the device record leaves channels or interleave open")
         )
     optimal = optimal_throughput(
         rows,
@@ -228,8 +220,8 @@ def _references(
         cores=cores,
         bandwidth_bytes_per_s=bandwidth,
         tiles=known,
-        channels=device.memory_channels or 1,
-        interleave_bytes=device.channel_interleave_bytes or 256,
+        channels=channels,
+        interleave_bytes=interleave,
         input_bytes=element_bytes_of(cube),
         output_bytes=output_bytes_of(cube),
     )
@@ -267,7 +259,7 @@ def _grid_stages(
         in_slice = not np.isnan(rate[..., -1]).all()
         note, attribution = "", None
         try:
-            attribution = attribute(stage, result, models, _stage_error(result, errors))
+            attribution = attribute(stage, result, models, stage_error(stage, result, landscape, errors))
         except NotApplicableError as error:
             note = str(error)
         grade = None
@@ -342,15 +334,6 @@ def later_stages(stage: Stage, several: bool = True) -> tuple[Stage, ...]:
     if stage in stack:
         return stack[stack.index(stage) + 1 :]
     return stack[1:] if isinstance(stage, Pad) else stack[2:]
-
-
-def _stage_error(result: StageResult, errors: Array | None) -> Array | None:
-    """Relative standard error of a stage's times: that of the cell and tile which it runs."""
-    if errors is None:
-        return None
-    tile = np.maximum(result.decisions.tile, 0)
-    target = np.maximum(result.decisions.target, 0)
-    return np.asarray(errors.reshape(errors.shape[0], -1)[tile, target])
 
 
 def _sample_stages(cube: xr.Dataset, skipped: list[Skipped]) -> tuple[StageReport, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from attrib.analysis import Analysis, StageReport
-from attrib.attribution import FLOOR, NOISE, UNEXPLAINED
 from harness.store import atomic_path
 
 SCHEMA_VERSION = 1
@@ -48,6 +47,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
             "folds": analysis.fit.folds,
             "seed": analysis.fit.seed,
             "held_out": "whole blocks of neighbouring (M, N), all K and all tiles together",
+            "held_fixed": "hardware constants and the choice of terms, made on all blocks, in folds and in draws",
         },
         "skipped": [{"part": item.part, "reason": item.reason} for item in analysis.skipped],
     }
@@ -76,15 +76,9 @@ def stage_summary(stage: StageReport) -> dict[str, Any]:
         data["attribution"] = {name: share.to_dict() for name, share in stage.attribution.shares.items()}
         data["model_roughness"] = stage.attribution.model_roughness
         data["step_correlation"] = stage.attribution.step_correlation
+        data["step_error"] = stage.attribution.step_error
+        data["bootstrap_draws"] = stage.attribution.draws
     return data
-
-
-def hardware_share(stage: StageReport) -> float | None:
-    """Roughness that named mechanisms cause at this stage, TFLOP/s per step."""
-    if stage.attribution is None:
-        return None
-    other = {FLOOR, UNEXPLAINED, NOISE}
-    return sum(share.share for name, share in stage.attribution.shares.items() if name not in other)
 
 
 def write_summary(data: dict[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from attrib.analysis import landscape_of, later_stages, relative_error_of
+from attrib.analysis import landscape_of, later_stages
 from attrib.attribution import (
     FLOOR,
     NOISE,
@@ -20,6 +20,7 @@ from attrib.attribution import (
     stage_times,
 )
 from attrib.landscape import Landscape
+from attrib.measurement_noise import relative_error_of
 from attrib.stages import BestTile, FixedTile, Pad, Split, Stage, standard_stages
 from harness.cube import dense_cube
 from harness.device import DeviceRecord

@@ -9,7 +9,7 @@ import pytest
 
 from attrib.analysis import analyse
 from attrib.attribution import FLOOR, NOISE, UNEXPLAINED
-from attrib.summary import hardware_share, stage_summary, summary, write_summary
+from attrib.summary import summary, write_summary
 from harness.cube import dense_cube, sparse_cube
 from harness.device import DeviceRecord
 from harness.errors import InputError
@@ -118,23 +118,6 @@ def test_values_are_those_of_the_analysis(dense):
     assert sum(first["software_removable"].values()) == pytest.approx(
         first["roughness"]["slice_N"] - last.roughness.slice_N
     )
-
-
-def test_the_hardware_share_is_that_of_named_mechanisms(dense):
-    stage = dense.stages[0]
-    rest = sum(stage.attribution.shares[name].share for name in (FLOOR, UNEXPLAINED, NOISE))
-    assert hardware_share(stage) == pytest.approx(stage.roughness.slice_N - rest)
-    assert stage.attribution.shares[NOISE].share > 0
-
-
-def test_a_stage_without_a_grid_has_no_hardware_share():
-    cube = make("sparse")
-    stage = analyse(cube, fit=QUICK.fit(cube)).stages[0]
-    assert hardware_share(stage) is None
-    assert set(stage_summary(stage)["roughness"].values()) == {None}
-
-
-# Writing
 
 
 def test_writing_is_read_back(dense, tmp_path):
