@@ -156,7 +156,9 @@ def analyse(
     if fit is None:
         fit = AdditiveModel(seed=seed).fit(cube, also, progress=say)
     dense = cube if is_dense(cube) else densify(cube)
-    skipped: list[Skipped] = []
+    skipped: list[Skipped] = [
+        Skipped(f"tile {label}", f"only {count} samples: too few to fit") for label, count in fit.too_few.items()
+    ]
     for label, item in fit.tiles.items():
         for term, reason in item.left_out.items():
             by_design = next(t for t in ALL_TERMS if t.name == term).hidden_only

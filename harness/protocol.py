@@ -25,15 +25,16 @@ class Protocol:
         Launches are repeated back to back until a timing lasts about this long.
     max_launches : int
         Most launches in one timing.
-    verified_per_tile : int
-        Cells per tile whose result is checked against a float32 reference.
+    verified_per_kernel : int
+        Cells per compiled kernel whose result is checked against a float32 reference, beside its smallest and
+        largest shape.
     """
 
     repeats: int = 4
     seed: int = 0
     series_seconds: float = 40e-6
     max_launches: int = 16
-    verified_per_tile: int = 24
+    verified_per_kernel: int = 6
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.max_launches < 1 or self.series_seconds <= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ def sweep(
     """
     if dtype not in TOLERANCE:
         raise InputError(f"dtype {dtype!r} has no tolerance: expected one of {', '.join(TOLERANCE)}")
-    owner = np.array([_owner(backends, cell) for cell in cells])
+    owner = owners(backends, cells)
     runnable = np.flatnonzero(owner >= 0)
     if runnable.size == 0:
         raise BackendError("none of the cells can run on the chosen backend")
@@ -117,16 +117,22 @@ def sweep(
     status = np.where(owner >= 0, STATUS["ok"], STATUS["unsupported"]).astype(np.int8)
     timed = (np.isfinite(repeats) & (repeats > 0)).all(axis=1)
     status[(owner >= 0) & ~timed] = STATUS["failed"]
-    errors = _verify(backends, cells, owner, protocol, rng)
+    errors, kernels = verify(backends, cells, owner, protocol, rng)
     for row, error in errors.items():
         if not error <= TOLERANCE[dtype]:
-            status[row] = STATUS["wrong_result"]
+            # Whatever else this kernel computed is not to be trusted either.
+            status[kernels[row]] = STATUS["wrong_result"]
     worst: dict[str, float] = {}
     for row, error in errors.items():
         label = cells[row].tile.name
         worst[label] = max(worst.get(label, 0.0), error)
     ratio = np.nanmedian(repeats[runnable] / repeats[runnable, :1], axis=0)
     return Measurement(tuple(cells), repeats, launches, status, worst, ratio)
+
+
+def owners(backends: Sequence[Backend], cells: Sequence[Cell]) -> NDArray[np.int64]:
+    """Number the first backend that supports each cell, -1 where none does; shape (n,)."""
+    return np.array([_owner(backends, cell) for cell in cells], dtype=np.int64)
 
 
 def _owner(backends: Sequence[Backend], cell: Cell) -> int:
@@ -136,23 +142,43 @@ def _owner(backends: Sequence[Backend], cell: Cell) -> int:
     return -1
 
 
-def _verify(
+def verify(
     backends: Sequence[Backend],
     cells: Sequence[Cell],
     owner: NDArray[np.int64],
     protocol: Protocol,
     rng: np.random.Generator,
-) -> dict[int, float]:
-    """Relative error of a random sample of cells per tile, always with the smallest and largest shape."""
-    rows_of: dict[str, list[int]] = {}
+) -> tuple[dict[int, float], dict[int, list[int]]]:
+    """Check every compiled kernel on its smallest and largest shape and on a random sample of its cells.
+
+    Parameters
+    ----------
+    backends : sequence of Backend
+    cells : sequence of Cell, length n
+    owner : ndarray of int64, shape (n,)
+        Which backend runs a cell; negative for none.
+    protocol : Protocol
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    errors : dict of int to float
+        Relative error of each checked row.
+    kernels : dict of int to list of int
+        For each checked row, all rows of its kernel.
+    """
+    rows_of: dict[Hashable, list[int]] = {}
     for row, cell in enumerate(cells):
         if owner[row] >= 0:
-            rows_of.setdefault(cell.tile.name, []).append(row)
+            key = (int(owner[row]), backends[owner[row]].kernel_of(cell))
+            rows_of.setdefault(key, []).append(row)
     errors: dict[int, float] = {}
+    kernels: dict[int, list[int]] = {}
     for rows in rows_of.values():
         ordered = sorted(rows, key=lambda row: cells[row].M * cells[row].N * cells[row].K)
-        count = min(protocol.verified_per_tile, len(ordered))
+        count = min(protocol.verified_per_kernel, len(ordered))
         sample = {ordered[0], ordered[-1], *(int(row) for row in rng.choice(ordered, count, replace=False))}
         for row in sorted(sample):
             errors[row] = backends[owner[row]].relative_error(cells[row])
-    return errors
+            kernels[row] = rows
+    return errors, kernels

@@ -101,6 +101,9 @@ class AdditiveModel:
         rng = np.random.default_rng(self.seed)
         device = device_of(cube)
         sizes = (element_bytes_of(cube), output_bytes_of(cube))
+        for other in also:
+            if (element_bytes_of(other), output_bytes_of(other)) != sizes or device_of(other).id != device.id:
+                raise FitError("all cubes of a fit must be of one device and one dtype")
         main = Samples.from_cube(cube)
         parts = [main, *(Samples.from_cube(other) for other in also)]
         samples = Samples.concatenate(parts)
@@ -119,7 +122,8 @@ class AdditiveModel:
         if not data:
             raise FitError(f"no tile has {_LEAST_SAMPLES} samples: there is too little to fit")
 
-        hardware = Hardware.from_device(device)
+        vector_bytes = cube.attrs.get("vector_bytes")
+        hardware = Hardware.from_device(device, int(vector_bytes) if vector_bytes else None)
         say("counting cores")
         grid = {label: _main_only(item, in_main) for label, item in data.items()}
         waves = self._waves(grid, hardware, device.cores, rng)
@@ -186,9 +190,7 @@ class AdditiveModel:
             )
             for label in data
         }
-        for label, count in tiny.items():
-            say(f"tile {label} has only {count} samples and was left out")
-        return FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed)
+        return FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
 
     def _waves(
         self, data: dict[str, _TileData], hardware: Hardware, known: int | None, rng: np.random.Generator
@@ -308,6 +310,7 @@ def _tile_fit(
                 reason,
             )
         )
+    paths = item.problem.load_paths(prepared.hardware.line_bytes, prepared.hardware.vector_bytes)
     half = rng.permutation(int(item.blocks.max()) + 1)[item.blocks] % 2 == 0
     relative = item.samples.spread / time
     known_noise = relative[np.isfinite(relative) & main]
@@ -328,15 +331,12 @@ def _tile_fit(
         n=item.samples.size,
         mape=float(error.mean()),
         median_ape=float(np.median(error)),
-        coverage=coverage(held_out[main], time[main], half[main]),
+        coverage=coverage(held_out[main], time[main], half[main], path=paths.max(axis=1)[main]),
         noise=float(np.median(known_noise)) if known_noise.size else float("nan"),
-        intervals=ConformalIntervals.calibrate(held_out, time, _load_path(item.problem, prepared.hardware)),
+        intervals=ConformalIntervals.calibrate(held_out, time, paths.max(axis=1)),
         hull=MeasuredHull.of(item.samples.M, item.samples.N, item.samples.K),
+        paths=tuple((int(a), int(b)) for a, b in np.unique(paths, axis=0)),
     )
-
-
-def _load_path(problem: Problem, hardware: Hardware) -> NDArray[np.int64]:
-    return problem.load_path(hardware.line_bytes, hardware.vector_bytes)
 
 
 def _split_tiles(
@@ -378,7 +378,8 @@ def _constants(
         status = "identified" if waves.identified else "not identified on this grid"
         own_cores, own_residency, own_set = waves.by_tile[label]
         constants["cores"] = Constant(float(waves.cores), tuple(map(float, waves.cores_set)), status)
-        constants["residency"] = Constant(float(waves.residency[label]), (), status)
+        held = waves.residency_set[label]
+        constants["residency"] = Constant(float(waves.residency[label]), tuple(map(float, held)), status)
         constants["slots"] = Constant(float(hardware.slots_of(label)), (), status)
         constants["cores_of_this_tile_alone"] = Constant(
             float(own_cores), tuple(map(float, own_set)), f"with residency {own_residency}"

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 REGIMES = 4
 PATHS = 3
-"""Load paths: on the line, off the line, off the vector (:meth:`models.problem.Problem.load_path`)."""
+"""Load paths, the worse of A and B: on the line, off it, off the vector (``models.problem.Problem.load_paths``)."""
 
 _FEWEST = 40
 """A regime with fewer samples takes the quantiles of its whole path, or of all samples."""
@@ -48,8 +48,9 @@ class ConformalIntervals:
     ) -> ConformalIntervals:
         """Learn from held-out predictions and measurements.
 
-        The finite-sample index ceil((n + 1) level) makes the coverage at least nominal for exchangeable
-        samples (split conformal prediction, Lei et al. 2018), each side at half the error.
+        The quantiles take the finite-sample index ceil((n + 1) level), each side at half the error, as in split
+        conformal prediction (Lei et al. 2018). Its guarantee holds for exchangeable samples; those of a block are
+        not, and folds stand in for a split, so the coverage is checked on other blocks and reported.
 
         Parameters
         ----------
@@ -107,8 +108,20 @@ class ConformalIntervals:
         return cls(*(np.array(data[name], dtype=np.float64) for name in ("edges", "lower", "upper")))
 
 
-def coverage(predicted: Array, measured: Array, half: NDArray[np.bool_], level: float = 0.9) -> float:
-    """Share of the one half's samples inside intervals calibrated on the other half."""
-    intervals = ConformalIntervals.calibrate(predicted[~half], measured[~half])
-    low, high = intervals.interval(predicted[half], level)
-    return float(np.mean((measured[half] >= low) & (measured[half] <= high)))
+def coverage(
+    predicted: Array,
+    measured: Array,
+    half: NDArray[np.bool_],
+    level: float = 0.9,
+    path: NDArray[np.int64] | None = None,
+) -> float:
+    """Share of samples inside intervals that were calibrated on the other half, both halves in turn."""
+    inside = np.empty(predicted.size, dtype=np.bool_)
+    path = np.zeros(predicted.size, dtype=np.int64) if path is None else path
+    for part in (half, ~half):
+        if not part.any() or part.all():
+            return float("nan")
+        intervals = ConformalIntervals.calibrate(predicted[~part], measured[~part], path[~part])
+        low, high = intervals.interval(predicted[part], level, path[part])
+        inside[part] = (measured[part] >= low) & (measured[part] <= high)
+    return float(inside.mean())

@@ -65,14 +65,18 @@ class Hardware:
         return cls(**{**data, "atom": (int(m), int(n), int(k)), "residency": dict(data["residency"])})
 
     @classmethod
-    def from_device(cls, device: DeviceRecord) -> Hardware:
-        """Take what the device record knows; what it leaves open keeps this class's defaults."""
+    def from_device(cls, device: DeviceRecord, vector_bytes: int | None = None) -> Hardware:
+        """Take what the device record knows; what it leaves open keeps this class's defaults.
+
+        ``vector_bytes`` is a fact of the kernel, where it is known: a compiler may ask for coarser alignment than
+        the device does.
+        """
         default = cls()
         return cls(
             cores=device.cores or default.cores,
             atom=device.atom or default.atom,
             line_bytes=device.line_bytes or default.line_bytes,
-            vector_bytes=device.block_unit_bytes or default.vector_bytes,
+            vector_bytes=vector_bytes or device.block_unit_bytes or default.vector_bytes,
             cache_bytes=float(device.last_level_cache_bytes or default.cache_bytes),
             channels=device.memory_channels,
             interleave_bytes=device.channel_interleave_bytes,

@@ -40,7 +40,8 @@ def unidentified(gram: Array, columns: Sequence[Column]) -> dict[int, str]:
             reasons[j] = f"zero on this grid; {remedy}"
             continue
         if _left(gram, admitted, j) < _UNIQUE:
-            reasons[j] = f"a combination of other columns on this grid; {remedy}"
+            partners = ", ".join(columns[i].coefficient.name for i in _partners(gram, admitted, j))
+            reasons[j] = f"a combination of other columns on this grid, its cost is in: {partners}; {remedy}"
         else:
             admitted.append(j)
     return reasons
@@ -93,8 +94,20 @@ def _left(gram: Array, admitted: Sequence[int], j: int) -> float:
     """Share of the weighted sum of squares of column j that the admitted columns do not reproduce."""
     if not admitted:
         return 1.0
+    weights, cross = _reproduction(gram, admitted, j)
+    return 1.0 - float(cross @ weights)
+
+
+def _partners(gram: Array, admitted: Sequence[int], j: int) -> list[int]:
+    """Admitted columns that reproduce column j: those with a tenth of the largest weight or more."""
+    weights, _ = _reproduction(gram, admitted, j)
+    return [i for i, weight in zip(admitted, np.abs(weights), strict=True) if weight >= 0.1 * np.abs(weights).max()]
+
+
+def _reproduction(gram: Array, admitted: Sequence[int], j: int) -> tuple[Array, Array]:
+    """Weights of the admitted columns, all of unit length, that come nearest to column j; and its cosines."""
     index = np.array(admitted)
     scale = np.sqrt(np.diag(gram)[index])
     inner = gram[np.ix_(index, index)] / scale[:, None] / scale
     cross = gram[index, j] / scale / np.sqrt(gram[j, j])
-    return 1.0 - float(cross @ np.linalg.lstsq(inner, cross, rcond=1e-12)[0])
+    return np.linalg.lstsq(inner, cross, rcond=1e-12)[0], cross

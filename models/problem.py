@@ -92,12 +92,11 @@ class Problem:
         exact = self.K / self.tile.k
         return np.ceil(exact) if PADDING in on else exact
 
-    def load_path(self, line_bytes: int, vector_bytes: int) -> NDArray[np.int64]:
-        """Which loads the rows of A and B allow, shape (n,).
+    def load_paths(self, line_bytes: int, vector_bytes: int) -> NDArray[np.int64]:
+        """Which loads the rows of A and of B allow, shape (n, 2).
 
         0: rows start on cache lines; 1: off the line; 2: off the granularity of vector loads, element by element.
         """
-        pitches = np.stack([self.element_bytes * self.K, self.element_bytes * self.N])
-        off_line = np.any(pitches % line_bytes != 0, axis=0)
-        off_vector = np.any(pitches % vector_bytes != 0, axis=0)
-        return np.asarray(np.where(off_vector, 2, off_line.astype(np.int64)), dtype=np.int64)
+        pitches = self.element_bytes * np.stack([self.K, self.N], axis=1)
+        off_vector = pitches % vector_bytes != 0
+        return np.asarray(np.where(off_vector, 2, pitches % line_bytes != 0), dtype=np.int64)

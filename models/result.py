@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.device import DeviceRecord
 from harness.errors import DeviceError, FitError, InputError
 from harness.store import atomic_path
 from harness.tile import Tile
-from models.conformal import ConformalIntervals
+from models.conformal import PATHS, ConformalIntervals
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.hull import MeasuredHull
@@ -104,6 +104,8 @@ class TileFit:
         Median relative spread (robust standard deviation) of one repeat; NaN without repeats.
     hull : MeasuredHull
         Where shapes are interpolated.
+    paths : tuple of (int, int)
+        Load paths of A and B that were measured (:meth:`models.problem.Problem.load_paths`).
     """
 
     tile: Tile
@@ -120,6 +122,7 @@ class TileFit:
     noise: float
     intervals: ConformalIntervals
     hull: MeasuredHull
+    paths: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,10 @@ class FitResult:
     element_bytes, output_bytes : int
     tiles : mapping of tile label to TileFit
     blocks, folds, seed : int
-        How it was validated.
+        How it was validated. Constants and the choice of terms are made on all blocks and held fixed in folds and
+        draws: held-out errors and intervals are conditional on them.
+    too_few : mapping of tile label to int
+        Tiles left out for want of samples, and how many they have.
     """
 
     device: DeviceRecord
@@ -166,6 +172,7 @@ class FitResult:
     blocks: int
     folds: int
     seed: int
+    too_few: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def mechanisms(self) -> tuple[str, ...]:
@@ -243,8 +250,8 @@ class FitResult:
         time = matrix @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
-        path = problem.load_path(self.hardware.line_bytes, self.hardware.vector_bytes)
-        lower, upper = fit.intervals.interval(time, level, path)
+        paths = problem.load_paths(self.hardware.line_bytes, self.hardware.vector_bytes)
+        lower, upper = fit.intervals.interval(time, level, paths.max(axis=1))
         outside = fit.hull.outside(M, N, K)
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])
         # A collinear column is nothing new; one that was zero on the grid is.
@@ -253,7 +260,10 @@ class FitResult:
         for term in ALL_TERMS:
             if fit.left_out.get(term.name, "").startswith("zero"):
                 leaning |= np.any(term.columns(problem, self.hardware, ALL_MECHANISMS) > 0, axis=1)
-        extrapolated = np.asarray(outside | leaning)
+        measured = np.zeros((PATHS, PATHS), dtype=np.bool_)
+        for a, b in fit.paths:
+            measured[a, b] = True
+        extrapolated = np.asarray(outside | leaning | ~measured[paths[:, 0], paths[:, 1]])
         return Prediction(time, lower, upper, 1e-12 * problem.flop / time, extrapolated)
 
     def to_contract(self) -> dict[str, Any]:
@@ -301,6 +311,7 @@ class FitResult:
             "blocks": self.blocks,
             "folds": self.folds,
             "seed": self.seed,
+            "too_few": dict(self.too_few),
             "tiles": {label: _tile_to_dict(fit) for label, fit in self.tiles.items()},
         }
         with atomic_path(Path(path)) as draft:
@@ -331,6 +342,7 @@ class FitResult:
                 data["blocks"],
                 data["folds"],
                 data["seed"],
+                data["too_few"],
             )
         except (DeviceError, AttributeError, ValueError, KeyError, IndexError, TypeError):
             raise InputError(f"{path}: not a model written by 'attrib fit', or cut short") from None
@@ -356,6 +368,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "noise": None if np.isnan(fit.noise) else fit.noise,
         "intervals": fit.intervals.to_dict(),
         "hull": fit.hull.to_dict(),
+        "paths": [list(pair) for pair in fit.paths],
     }
 
 
@@ -375,4 +388,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         noise=float("nan") if data["noise"] is None else data["noise"],
         intervals=ConformalIntervals.from_dict(data["intervals"]),
         hull=MeasuredHull.from_dict(data["hull"]),
+        paths=tuple((int(a), int(b)) for a, b in data["paths"]),
     )

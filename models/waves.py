@@ -143,7 +143,8 @@ class WaveConstants:
         Winner over all tiles together; the device record's count where the timings identify none.
     cores_set : tuple of int
         Core counts that win in 95 % of block-bootstrap draws.
-    residency : mapping of tile label to int
+    residency, residency_set : mapping of tile label to int, and to the residencies that win 95 % of draws
+        At the common core count.
     by_tile : mapping of tile label to (cores, residency, set of core counts)
         What each tile alone implies.
     identified : bool
@@ -154,6 +155,7 @@ class WaveConstants:
     cores: int
     cores_set: tuple[int, ...]
     residency: Mapping[str, int]
+    residency_set: Mapping[str, tuple[int, ...]]
     by_tile: Mapping[str, tuple[int, int, tuple[int, ...]]]
     identified: bool
 
@@ -198,7 +200,12 @@ def wave_constants(
     if not identified and known is not None:
         cores = known
     residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
-    return WaveConstants(cores, cores_set, residency, by_tile, identified)
+    held = list(range(1, MAX_RESIDENCY + 1))
+    residency_set = {
+        name: winning_set([[_penalised(waves, cores, r) for r in held]], held, rng)
+        for name, waves in grouped.items()
+    }
+    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified)
 
 
 def _penalised(waves: GroupedWaves, cores: int, residency: int) -> tuple[Array, float]:

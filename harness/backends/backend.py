@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,10 @@ class Backend(ABC):
     @abstractmethod
     def unsupported(self, cell: Cell) -> str | None:
         """Why this kernel cannot run this cell, or ``None`` when it can."""
+
+    def kernel_of(self, cell: Cell) -> Hashable:
+        """Name the compiled kernel that runs a cell: what is verified by itself. By default one per tile."""
+        return cell.tile
 
     @abstractmethod
     def time(self, cells: Sequence[Cell], launches: NDArray[np.int64]) -> NDArray[np.float64]:

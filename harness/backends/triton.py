@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from harness.tile import Tile
 
 _BAND = 8
 _VECTOR = 16
-"""Triton specialises integer arguments on being multiples of 16: an aligned pitch loads 16 bytes at once."""
+"""Elements: Triton specialises integers on being multiples of 16. Only rows of such a pitch use vector loads."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class _Key:
     even_k: bool
     aligned_k: bool
     aligned_n: bool
+
+    def __str__(self) -> str:
+        masked = "whole K steps" if self.even_k else "masked K"
+        pitches = [name for name, aligned in (("K", self.aligned_k), ("N", self.aligned_n)) if not aligned]
+        return f"{self.tile}, {masked}, {'unaligned ' + ' and '.join(pitches) if pitches else 'aligned'}"
 
     @classmethod
     def of(cls, cell: Cell) -> _Key:
@@ -92,6 +97,7 @@ class TritonBackend(Backend):
             **cuda_environment(self._torch),
             "triton": str(triton.__version__),
             "raster_band": _BAND,
+            "vector_elements": _VECTOR,
             "groups_measured_again": self._queue.statistics.repeated,
             "groups": self._queue.statistics.groups,
             "event_overhead_s": self._queue.statistics.event_overhead_s,
@@ -101,6 +107,10 @@ class TritonBackend(Backend):
     def unsupported(self, cell: Cell) -> str | None:
         """Any positive shape runs; only tiles outside the six do not."""
         return None if cell.tile in VARIANTS else f"tile {cell.tile} is not one of the compiled variants"
+
+    def kernel_of(self, cell: Cell) -> Hashable:
+        """Compiled kernel: tile, masked K or not, aligned pitches or not."""
+        return _Key.of(cell)
 
     def prepare(self, cells: Sequence[Cell], threads: int = 8) -> None:
         """Compile all kernels that the cells need and allocate the largest operands."""

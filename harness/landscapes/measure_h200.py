@@ -153,6 +153,7 @@ def main() -> None:
         "largest_relative_error": dict(measured.errors),
         "pass_ratio": [float(ratio) for ratio in measured.pass_ratio],
         "dtype_out": "bf16",
+        "vector_bytes": 2 * triton.environment()["vector_elements"],
         "seed": options.seed,
         "measured_at": started,
         "script": "harness/landscapes/measure_h200.py",

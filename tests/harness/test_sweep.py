@@ -139,16 +139,28 @@ def to_samples(result):
     )
 
 
-def test_wrong_results_are_marked_and_left_out():
+def test_a_wrong_kernel_is_marked_whole_and_left_out():
     backend = Fake(wrong=(CELLS[-1],))
     result = sweep([backend], CELLS, PROTOCOL)
-    assert result.status[-1] == STATUS["wrong_result"]
-    assert (result.status[:-1] == STATUS["ok"]).all()
+    large = np.array([cell.tile == LARGE for cell in CELLS])
+    assert (result.status[large] == STATUS["wrong_result"]).all()
+    assert (result.status[~large] == STATUS["ok"]).all()
     assert result.errors == {SMALL.name: 1e-3, LARGE.name: 0.5}
     samples = to_samples(result)
-    assert samples.size == len(CELLS) - 1
-    kept = zip(samples.tile, samples.M, samples.N, strict=True)
-    assert (1, CELLS[-1].M, CELLS[-1].N) not in set(kept)
+    assert samples.size == np.count_nonzero(~large)
+    assert {samples.tiles[index] for index in samples.tile} == {SMALL}
+
+
+def test_every_compiled_kernel_of_a_tile_is_checked():
+    class PerShape(Fake):
+        def kernel_of(self, cell):
+            return cell
+
+    backend = PerShape(wrong=(CELLS[-1],))
+    result = sweep([backend], CELLS, PROTOCOL)
+    assert set(backend.checked) == set(CELLS)
+    assert result.status[-1] == STATUS["wrong_result"]
+    assert (result.status[:-1] == STATUS["ok"]).all()
 
 
 def test_cells_that_give_no_time_have_failed():
@@ -159,7 +171,7 @@ def test_cells_that_give_no_time_have_failed():
 
 def test_smallest_and_largest_shapes_are_always_checked():
     backend = Fake()
-    sweep([backend], CELLS, dataclasses.replace(PROTOCOL, verified_per_tile=0))
+    sweep([backend], CELLS, dataclasses.replace(PROTOCOL, verified_per_kernel=0))
     assert set(backend.checked) == {CELLS[0], CELLS[7], CELLS[8], CELLS[15]}
 
 

@@ -344,11 +344,10 @@ def test_other_cubes_identify_what_the_grid_cannot(machine):
 
 
 def test_a_tile_of_another_cube_only_is_left_out(machine, coarse):
-    said = []
     extra = machine.cube(COARSE, COARSE, COARSE, kernels=machine.kernels[2:])
-    found = MODEL.fit(coarse, also=[extra], progress=said.append)
+    found = MODEL.fit(coarse, also=[extra])
     assert set(found.tiles) == {"256x256x32", "128x256x32"}
-    assert any("96x160x32" in text for text in said)
+    assert dict(found.too_few) == {"96x160x32": 0}
 
 
 def vendor_cube(device, seed=0):
@@ -404,3 +403,24 @@ def test_without_draws_there_are_estimates_but_no_intervals(planted, fit):
     for label, tile in plain.tiles.items():
         assert {(e.lower, e.upper) for e in tile.estimates} == {(None, None)}
         np.testing.assert_array_equal(tile.theta, fit.tiles[label].theta)
+
+
+def test_load_paths_that_were_not_measured_are_extrapolated(machine, planted, fit):
+    label = "256x256x32"
+    aligned, off_line, off_vector = (np.array([1024 + extra]) for extra in (0, 16, 1))
+    M, K = np.array([1024]), np.array([1024])
+    assert not fit.predict(label, M, aligned, K).extrapolated[0]
+    assert fit.predict(label, M, off_line, K).extrapolated[0]
+    assert fit.predict(label, M, off_vector, K).extrapolated[0]
+    assert fit.tiles[label].paths == ((0, 0),)
+
+
+def test_cubes_of_two_dtypes_are_no_one_fit(planted):
+    other = planted.assign_attrs(dtype="f32")
+    with pytest.raises(FitError, match="one device and one dtype"):
+        MODEL.fit(planted, also=[other])
+
+
+def test_a_kernel_may_ask_for_coarser_alignment_than_the_device(planted):
+    found = MODEL.fit(planted.assign_attrs(vector_bytes=32))
+    assert found.hardware.vector_bytes == 32

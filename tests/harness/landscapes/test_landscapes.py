@@ -1,5 +1,8 @@
 """The shapes that were measured, and packing them."""
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,11 @@ def test_packing_keeps_what_it_says():
 def test_unknown_landscapes_name_the_known():
     with pytest.raises(InputError, match=", ".join(BUNDLED)):
         bundled_cube("mi300")
+
+
+def test_every_kernel_behind_the_landscapes_was_checked():
+    data = json.loads((files("harness.landscapes") / "h200_verification.json").read_text())
+    kernels = data["kernels"].values()
+    assert sum(kernel["cells"] for kernel in kernels) == sum(bundled_cube(name)["time"].size for name in BUNDLED)
+    assert all(kernel["checked"] >= min(kernel["cells"], 12) for kernel in kernels)
+    assert max(kernel["largest_relative_error"] for kernel in kernels) < data["tolerance"]
