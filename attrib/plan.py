@@ -5,119 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from attrib.choice import Choice, Choices, Parts, PlannedLaunch, Shape
 from attrib.landscape import Landscape
+from attrib.plan_consistency import plan_defect, split_cells
+from attrib.plan_files import open_plan, plan_dataset, save_dataset
 from attrib.stages import RUN, UNAVAILABLE, Decisions, StageResult
 from harness.errors import CubeError, InputError, NotApplicableError
-from harness.grid import AXES, uniform_step
-from harness.store import atomic_path
+from harness.grid import AXES
 from harness.tile import Tile
-
-PLAN_VERSION = 1
-"""Version of the file format, the attribute ``plan_version``."""
-
-Shape = tuple[int, int, int]
-
-
-class Parts(NamedTuple):
-    """The two parts of a split: axis (``"M"``, ``"N"`` or ``"K"``) and sizes along it, in elements."""
-
-    axis: str
-    first: int
-    second: int
-
-
-class PlannedLaunch(NamedTuple):
-    """One kernel launch of a shape's plan; triples are (M, N, K), in elements.
-
-    It computes ``D[m:m+M', n:n+N'] = A[m:m+M', k:k+K'] B[k:k+K', n:n+N'] + beta D`` with (m, n, k) the
-    `offset` and (M', N', K') the `size`. The kernel runs on `padded`: operands are extended with zeros, or
-    masked, and rows and columns of the result beyond `size` are dropped, for they may be another launch's.
-    """
-
-    tile: Tile
-    offset: Shape
-    size: Shape
-    padded: Shape
-    beta: int  # 1 adds to what an earlier launch of the same output left, 0 is the first one
-    time: float  # planned, seconds
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a plan does with one shape; triples are (M, N, K), in elements.
-
-    Attributes
-    ----------
-    shape, cell : tuple of int
-        The shape asked for, and the grid's next shape that contains it.
-    tile, padded : Tile and tuple of int, or None
-        Tile and shape to run in one launch; None where the shape is split.
-    split : Parts or None
-        The two parts, useful sizes; each has a choice of its own.
-    time, direct_time : float
-        Seconds, by plan and by running `cell` as it is (NaN where that is not possible).
-    direct_tile : Tile or None
-        Fastest of the plan's tiles for running `cell` as it is.
-    """
-
-    shape: Shape
-    cell: Shape
-    tile: Tile | None
-    padded: Shape | None
-    split: Parts | None
-    time: float
-    direct_tile: Tile | None
-    direct_time: float
-
-    @property
-    def throughput(self) -> float:
-        """Planned throughput of the useful work, 2MNK/time, in TFLOP/s."""
-        return 2e-12 * float(np.prod(self.shape, dtype=np.float64)) / self.time
-
-
-@dataclass(frozen=True, eq=False)
-class Choices:
-    """What a plan does with many shapes: arrays with the shape (...) of the sizes asked for.
-
-    Attributes
-    ----------
-    shape, cell : numpy.ndarray of int64, shape (..., 3)
-        M, N, K asked for, and the grid's next shape that contains them, in elements.
-    action : numpy.ndarray of int8
-        0 runs one launch; 1, 2 or 3 splits along M, N or K; -1 is not available.
-    tile : numpy.ndarray of int16
-        Index into the plan's tiles; -1 where no launch runs.
-    padded : numpy.ndarray of int64, shape (..., 3)
-        Shape the launch runs, in elements; 0 where no launch runs.
-    first, second : numpy.ndarray of int64
-        Useful sizes of the parts along the split axis, in elements; 0 without a split.
-    time, direct_time : numpy.ndarray of float64
-        Seconds, by plan and by running `cell` as it is; NaN where not available.
-    direct_tile : numpy.ndarray of int16
-        Fastest of the plan's tiles for running `cell` as it is; -1 where not available.
-    """
-
-    shape: NDArray[np.int64]
-    cell: NDArray[np.int64]
-    action: NDArray[np.int8]
-    tile: NDArray[np.int16]
-    padded: NDArray[np.int64]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    time: NDArray[np.float64]
-    direct_tile: NDArray[np.int16]
-    direct_time: NDArray[np.float64]
-
-    @property
-    def throughput(self) -> NDArray[np.float64]:
-        """Planned throughput of the useful work, 2MNK/time, in TFLOP/s."""
-        return np.asarray(2e-12 * np.prod(self.shape, axis=-1, dtype=np.float64) / self.time)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +57,7 @@ class Plan:
     device: str
 
     def __post_init__(self) -> None:
-        defect = self._defect()
+        defect = plan_defect(self.decisions, self._variables(), self.axes, self.tiles)
         if defect is not None:
             raise CubeError(f"not a consistent plan: {defect}")
 
@@ -308,35 +208,18 @@ class Plan:
     def launch_counts(self) -> NDArray[np.int32]:
         """Number of launches of each grid shape, shape (M, N, K); 0 where not available."""
         counts = (self.decisions.action.ravel() != UNAVAILABLE).astype(np.int32)
-        whole, first, second = self._split_cells()
+        whole, first, second = split_cells(self.decisions, self.shape)
         while not np.array_equal(counts[whole], counts[first] + counts[second]):
             counts[whole] = counts[first] + counts[second]
         return np.asarray(counts, dtype=np.int32).reshape(self.shape)
 
     def to_dataset(self) -> xr.Dataset:
         """Everything the plan holds, as a dataset with dimensions M, N, K and tile."""
-        sizes = {f"tile_{axis}": ("tile", [getattr(tile, axis) for tile in self.tiles]) for axis in "mnk"}
-        names = [tile.name for tile in self.tiles]
-        plan = xr.Dataset(
-            {name: (AXES, values) for name, values in self._variables().items()},
-            coords={**dict(zip(AXES, self.axes, strict=True)), "tile": names, **sizes},
-            attrs={
-                "title": f"GEMM plan: {self.stage} on {self.device}",
-                "plan_version": PLAN_VERSION,
-                "stage": self.stage,
-                "device": self.device,
-            },
-        )
-        for name in ("time", "direct_time"):
-            plan[name].attrs["units"] = "s"
-        return plan
+        return plan_dataset(self._variables(), self.axes, self.tiles, self.stage, self.device)
 
     def save(self, path: Path | str) -> None:
         """Write the plan as NetCDF-4, without loss; never leaves half a file."""
-        dataset = self.to_dataset()
-        packed = {name: {"compression": "gzip", "shuffle": True} for name in dataset.data_vars}
-        with atomic_path(Path(path)) as draft:
-            dataset.to_netcdf(draft, engine="h5netcdf", encoding=packed)
+        save_dataset(self.to_dataset(), path)
 
     @classmethod
     def open(cls, path: Path | str) -> Plan:
@@ -349,43 +232,7 @@ class Plan:
         CubeError
             If it is something else, was cut short, or is of a later version.
         """
-        path = Path(path)
-        if not path.exists():
-            raise InputError(f"{path}: no such file")
-        try:
-            with xr.open_dataset(path, engine="h5netcdf") as handle:
-                return cls._from_dataset(handle.load())
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CubeError(f"{path}: not a readable plan, or cut short ({reason})") from None
-        except CubeError as error:
-            raise CubeError(f"{path}: {error}") from None
-
-    @classmethod
-    def _from_dataset(cls, plan: xr.Dataset) -> Plan:
-        version = plan.attrs.get("plan_version")
-        if version is None:
-            raise CubeError("not a plan: it has no plan_version attribute; 'attrib optimize' makes plans")
-        if int(version) > PLAN_VERSION:
-            raise CubeError(f"plan_version is {version}, this attrib reads up to {PLAN_VERSION}: update attrib")
-        labels = [plan[name].values.tolist() for name in ("tile_m", "tile_n", "tile_k", "tile")]
-        return cls(
-            decisions=Decisions(
-                tile=plan["tile_index"].values.astype(np.int16),
-                target=plan["target"].values.astype(np.int32),
-                action=plan["action"].values.astype(np.int8),
-                part=plan["part"].values.astype(np.int32),
-            ),
-            time=plan["time"].values.astype(np.float64),
-            direct_tile=plan["direct_tile"].values.astype(np.int16),
-            direct_time=plan["direct_time"].values.astype(np.float64),
-            tiles=tuple(Tile(m, n, k, str(name)) for m, n, k, name in zip(*labels, strict=True)),
-            M=plan["M"].values.astype(np.int64),
-            N=plan["N"].values.astype(np.int64),
-            K=plan["K"].values.astype(np.int64),
-            stage=str(plan.attrs["stage"]),
-            device=str(plan.attrs["device"]),
-        )
+        return open_plan(path, cls)
 
     def _variables(self) -> dict[str, NDArray[np.generic]]:
         """The arrays over (M, N, K), by their names in a file."""
@@ -399,52 +246,6 @@ class Plan:
             "direct_tile": self.direct_tile,
             "direct_time": self.direct_time,
         }
-
-    def _split_cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Flat indices of the split cells, of their first parts and of their second parts."""
-        found = []
-        for i in range(3):
-            index = np.nonzero(self.decisions.action == i + 1)
-            first, second = list(index), list(index)
-            first[i] = self.decisions.part[index].astype(np.int64)
-            second[i] = index[i] - first[i] - 1
-            found.append([np.ravel_multi_index(tuple(cells), self.shape) for cells in (index, first, second)])
-        whole, firsts, seconds = (np.concatenate(cells) for cells in zip(*found, strict=True))
-        return whole, firsts, seconds
-
-    def _defect(self) -> str | None:
-        """The first contradiction, or None."""
-        kept = self.decisions
-        for name, axis in zip(AXES, self.axes, strict=True):
-            if axis.ndim != 1 or axis.size == 0 or axis[0] < 1 or np.any(np.diff(axis) < 1):
-                return f"axis {name} does not ascend strictly from 1 or above"
-        for name, values in self._variables().items():
-            if values.shape != self.shape:
-                return f"{name} has shape {values.shape}, the axes make {self.shape}"
-        run, missing = kept.action == RUN, kept.action == UNAVAILABLE
-        if not np.all((kept.action >= UNAVAILABLE) & (kept.action <= len(AXES))):
-            return "an action is not one of -1, 0, 1, 2, 3"
-        if not np.all(np.where(missing, np.isnan(self.time), (self.time > 0) & np.isfinite(self.time))):
-            return "times must be positive seconds, NaN where and only where a shape is not available"
-        for tile in (kept.tile[run], self.direct_tile[~np.isnan(self.direct_time)]):
-            if not np.all((tile >= 0) & (tile < len(self.tiles))):
-                return f"a tile index is not one of the {len(self.tiles)} tiles"
-        target = kept.target[run]
-        if not np.all((target >= 0) & (target < run.size)):
-            return "a padded shape is off the grid"
-        if np.any(np.stack(np.unravel_index(target, self.shape)) < np.stack(np.nonzero(run))):
-            return "a padded shape does not contain the shape it is for"
-        for i, (name, axis) in enumerate(zip(AXES, self.axes, strict=True)):
-            index = np.nonzero(kept.action == i + 1)
-            part = kept.part[index]
-            if part.size and uniform_step(axis) is None:
-                return f"shapes are split along {name}, whose axis is not g, 2g, 3g, ..."
-            if not np.all((part >= 0) & (part < index[i])):
-                return f"a first part along {name} is not smaller than what it is a part of"
-        _, first, second = self._split_cells()
-        if np.any(missing.ravel()[first] | missing.ravel()[second]):
-            return "a part of a split is not available"
-        return None
 
     def __repr__(self) -> str:
         action = self.decisions.action

@@ -29,8 +29,8 @@ def main() -> None:
     out = sys.stdout.write
     out("Bundled landscape: NVIDIA H200, BF16, M, N, K in 128..4096 step 128, measured ")
     out(f"{cube.attrs['measured_at'][:10]}.\n\n")
-    out("| tile | cores x resident | held-out error, mean / median | roughness, TFLOP/s per step | unexplained |\n")
-    out("|---|---|---|---|---|\n")
+    out("| tile | cores x resident | held-out error, mean / median | roughness, TFLOP/s per step ")
+    out("| net unexplained | error of a step |\n|---|---|---|---|---|---|\n")
     for label, fit in analysis.fit.tiles.items():
         stage = analysis.stage(f"fixed {label}").attribution
         assert stage is not None
@@ -40,7 +40,8 @@ def main() -> None:
             slots = f"{constants['cores'].estimate:.0f} x {constants['residency'].estimate:.0f}"
         unexplained = stage.shares[UNEXPLAINED].share / stage.roughness
         out(f"| {label} | {slots} | {100 * fit.mape:.2f} % / {100 * fit.median_ape:.2f} % ")
-        out(f"| {stage.roughness:.1f} | {100 * unexplained:.1f} % |\n")
+        out(f"| {stage.roughness:.1f} | {100 * unexplained:.1f} % ")
+        out(f"| {100 * stage.step_error / stage.roughness:.0f} % |\n")
     base = next(iter(analysis.fit.tiles.values())).constants["base_overhead_s"]
     out(f"\nBase overhead: {1e6 * (base.estimate or np.nan):.2f} us from timings of real shapes, ")
     out(f"{1e6 * cube.attrs['empty_kernel_s']:.2f} us measured on a kernel that stores one element a work-group ")

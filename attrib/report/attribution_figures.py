@@ -70,14 +70,16 @@ def attribution_table(analysis: Analysis) -> Table | None:
                 *cells,
                 Cell(number(whole.model_roughness, 2), whole.model_roughness),
                 Cell(number(whole.step_correlation, 3), whole.step_correlation),
+                Cell(number(whole.step_error, 2), whole.step_error),
             )
         )
-    columns = ("stage", "measured", *names, "model alone", "step correlation")
+    columns = ("stage", "measured", *names, "model alone", "step correlation", "error of a step")
     return Table(
         "attribution-table",
         "Shares of the roughness along N, slice at the largest K (TFLOP/s per step). Each row's shares add up to "
-        "the measured value; the last two columns compare the model's own roughness and its steps with the "
-        "measured ones." + (f" Nothing in this slice: {', '.join(silent)}." if silent else ""),
+        "the measured value; the last three columns compare the model's own roughness and its steps with the "
+        "measured ones (unexplained is net: opposite errors of steps cancel in it)."
+        + (f" Nothing in this slice: {', '.join(silent)}." if silent else ""),
         columns,
         tuple(rows),
     )

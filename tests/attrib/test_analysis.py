@@ -241,7 +241,10 @@ def test_a_tile_that_was_never_measured_is_named(dense):
     times = times_on()
     times[1] = np.nan
     analysis = quick(cube_on(times, status=status, device=KNOWN))
-    assert skipped(analysis) == {"stage fixed 96x128x32": "none of its shapes was measured"}
+    assert skipped(analysis) == {
+        "tile 96x128x32": "only 0 samples: too few to fit",
+        "stage fixed 96x128x32": "none of its shapes was measured",
+    }
     assert analysis.stage(LADDER[0]).roughness == dense.stage(LADDER[0]).roughness
 
 

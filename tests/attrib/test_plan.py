@@ -9,8 +9,9 @@ import xarray as xr
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from attrib.choice import Choice, Parts
 from attrib.landscape import Landscape
-from attrib.plan import Choice, Parts, Plan
+from attrib.plan import Plan
 from attrib.stages import RUN, UNAVAILABLE, BestTile, FixedTile, Pad, Split, StageResult, standard_stages
 from harness.errors import CubeError, InputError, NotApplicableError
 from harness.tile import Tile
