@@ -1,0 +1,181 @@
+"""From solved coefficients to what is reported of one tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.conformal import ConformalIntervals, coverage
+from models.design import Design
+from models.gram import BlockGram
+from models.hardware import Hardware
+from models.hull import MeasuredHull
+from models.identify import unidentified_jointly
+from models.result import Constant, Estimate, TileFit
+from models.tile_data import TileData
+from models.waves import WaveConstants
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PreparedTile:
+    """Design and sums of one tile, with the columns that can be identified."""
+
+    design: Design
+    matrix: Array
+    kept: NDArray[np.int64]
+    reasons: dict[int, str]
+    sums: BlockGram
+    keys: tuple[str | None, ...]
+    hardware: Hardware
+
+
+def prepare_tiles(
+    items: Sequence[TileData], designs: Sequence[Design], hardware: Hardware, n_blocks: int
+) -> list[PreparedTile]:
+    """Evaluate the designs, sum them over blocks and set aside the columns that cannot be identified.
+
+    Parameters
+    ----------
+    items : sequence of TileData
+    designs : sequence of Design
+    hardware : Hardware
+    n_blocks : int
+        Blocks that labels run over.
+    """
+    matrices = [design.matrix(item.problem, hardware) for item, design in zip(items, designs, strict=True)]
+    sums = [
+        BlockGram.of(matrix, item.samples.time, item.blocks, n_blocks)
+        for item, matrix in zip(items, matrices, strict=True)
+    ]
+    columns = [design.columns(hardware) for design in designs]
+    # A vendor library is another kernel: it shares nothing with the tiles.
+    hidden = [item.hidden for item in items]
+    keys = [
+        tuple(column.coefficient.name if column.term.shared and not secret else None for column in listed)
+        for listed, secret in zip(columns, hidden, strict=True)
+    ]
+    found = unidentified_jointly([part.gram.sum(axis=0) for part in sums], columns, keys)
+    prepared = []
+    for design, matrix, part, row, reasons in zip(designs, matrices, sums, keys, found, strict=True):
+        kept = np.array([j for j in range(len(row)) if j not in reasons], dtype=np.int64)
+        prepared.append(
+            PreparedTile(design, matrix, kept, reasons, part.take(kept), tuple(row[j] for j in kept), hardware)
+        )
+    return prepared
+
+
+def tile_fit(
+    item: TileData,
+    prepared: PreparedTile,
+    theta: Array,
+    draws: Array,
+    held_out: Array,
+    in_main: NDArray[np.bool_],
+    left_out: dict[str, str],
+    constants: dict[str, Constant],
+    rng: np.random.Generator,
+) -> TileFit:
+    """Gather what is reported of one tile.
+
+    Parameters
+    ----------
+    item : TileData
+    prepared : PreparedTile
+    theta : ndarray, shape (k,)
+        Coefficients of the identified columns.
+    draws : ndarray, shape (draws, k)
+        Their block-bootstrap refits.
+    held_out : ndarray, shape (n,)
+        Times predicted for each sample by the fit to the other folds, seconds.
+    in_main : ndarray of bool
+        Among all samples of the fit, those of the main cube: errors are reported on them.
+    left_out : dict of str to str
+        Terms that are not in the model, with the reason.
+    constants : dict of str to Constant
+    rng : numpy.random.Generator
+    """
+    time = item.samples.time
+    main = in_main[item.rows]
+    error = np.abs(held_out / time - 1.0)[main]
+    columns = prepared.design.columns(prepared.hardware)
+    full, all_draws = np.zeros(len(columns)), np.zeros((draws.shape[0], len(columns)))
+    full[prepared.kept], all_draws[:, prepared.kept] = theta, draws
+    share = (prepared.matrix / time[:, None])[main].mean(axis=0) * full
+    bounded = draws.shape[0] > 0
+    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0) if bounded else (full, full)
+    estimates = []
+    for j, column in enumerate(columns):
+        reason = prepared.reasons.get(j, "")
+        known = reason == ""
+        estimates.append(
+            Estimate(
+                column.term.name,
+                column.coefficient.name,
+                column.coefficient.unit,
+                column.coefficient.meaning,
+                float(full[j]) if known else None,
+                float(low[j]) if known and bounded else None,
+                float(high[j]) if known and bounded else None,
+                float(share[j]),
+                known,
+                reason,
+            )
+        )
+    paths = item.problem.load_paths(prepared.hardware.line_bytes, prepared.hardware.vector_bytes)
+    half = rng.permutation(int(item.blocks.max()) + 1)[item.blocks] % 2 == 0
+    relative = item.samples.spread / time
+    known_noise = relative[np.isfinite(relative) & main]
+    if constants.get("base_overhead_s") is None:
+        base = next((e for e in estimates if e.name == "launch"), None)
+        if base is not None:
+            bounds = () if base.lower is None or base.upper is None else (base.lower, base.upper)
+            status = "identified" if base.identifiable else base.reason
+            constants = {**constants, "base_overhead_s": Constant(base.estimate, bounds, status)}
+    return TileFit(
+        tile=item.tile,
+        terms=tuple(term.name for term in prepared.design.terms),
+        left_out=left_out,
+        estimates=tuple(estimates),
+        constants=constants,
+        theta=full,
+        draws=all_draws,
+        n=item.samples.size,
+        mape=float(error.mean()),
+        median_ape=float(np.median(error)),
+        coverage=coverage(held_out[main], time[main], half[main], path=paths.max(axis=1)[main]),
+        noise=float(np.median(known_noise)) if known_noise.size else float("nan"),
+        intervals=ConformalIntervals.calibrate(held_out, time, paths.max(axis=1)),
+        hull=MeasuredHull.of(item.samples.M, item.samples.N, item.samples.K),
+        paths=tuple((int(a), int(b)) for a, b in np.unique(paths, axis=0)),
+    )
+
+
+def tile_constants(
+    label: str,
+    waves: WaveConstants | None,
+    cache: Constant | None,
+    hardware: Hardware,
+    effective: dict[str, Constant],
+) -> dict[str, Constant]:
+    """Collect the constants that were profiled, as they concern one tile."""
+    constants: dict[str, Constant] = {}
+    if waves is not None and label in waves.by_tile:
+        status = "identified" if waves.identified else "not identified on this grid"
+        own_cores, own_residency, own_set = waves.by_tile[label]
+        constants["cores"] = Constant(float(waves.cores), tuple(map(float, waves.cores_set)), status)
+        held = waves.residency_set[label]
+        constants["residency"] = Constant(float(waves.residency[label]), tuple(map(float, held)), status)
+        constants["slots"] = Constant(float(hardware.slots_of(label)), (), status)
+        constants["cores_of_this_tile_alone"] = Constant(
+            float(own_cores), tuple(map(float, own_set)), f"with residency {own_residency}"
+        )
+    if label in effective:
+        constants["residency"] = effective[label]
+    if cache is not None:
+        constants["cache_spill_bytes"] = cache
+    return constants
