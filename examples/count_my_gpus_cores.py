@@ -8,20 +8,14 @@ Run: python examples/count_my_gpus_cores.py [FOLDER]      (about 10 seconds; wri
 
 # %%
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from harness.cube import device_of, element_bytes_of, output_bytes_of
+from harness.cube import device_of
 from harness.landscapes import bundled_cube
-from harness.samples import Samples
-from models.blocks import block_labels
-from models.design import ALL_MECHANISMS, Design, problem_of
-from models.hardware import Hardware
-from models.terms import ALL_TERMS
-from models.waves import GroupedWaves, wave_constants
+from models.core_count import count_cores
 
 plt.switch_backend("Agg")
 out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "out"
@@ -31,35 +25,14 @@ out.mkdir(parents=True, exist_ok=True)
 # The bundled landscape holds six Triton tiles and the vendor's library on one grid of shapes. The library hides
 # its tile, so nobody knows how many work-groups it launches: it cannot take part in the count.
 cube = bundled_cube("h200_bf16_grid")
-samples = Samples.from_cube(cube)
-blocks = block_labels(samples.M, samples.N)
-
-# %% What the rest of the model may explain
-# Each candidate is judged with all the other costs in the model, so that a launch cost or memory traffic is not
-# mistaken for a wave. Hardware() knows nothing of this device: the count must not lean on the device record. Even
-# the cache is unknown, so several sizes stand in for it; without them a spill looks like waves of another length.
-blank = Hardware()
-others = [term for term in ALL_TERMS if term.name != "waves"]
-(spill,) = [term for term in ALL_TERMS if term.name == "cache spill"]
-caches = [replace(blank, cache_bytes=float(size << 20)) for size in (8, 16, 32, 64, 128)]
-waves = {}
-for index, tile in enumerate(samples.tiles):
-    if tile.hidden:
-        continue
-    rows = np.flatnonzero(samples.tile == index)
-    problem = problem_of(samples.take(rows), tile, element_bytes_of(cube), output_bytes_of(cube))
-    columns = [Design.of(others, tile, blank).matrix(problem, blank)]
-    columns += [spill.columns(problem, cache, ALL_MECHANISMS) for cache in caches]
-    matrix = np.concatenate(columns, axis=1)
-    matrix = matrix[:, (matrix != 0).any(axis=0)]  # some costs cannot occur on a grid of multiples of 128
-    waves[tile.name] = GroupedWaves(problem, samples.time[rows], matrix, blocks[rows], ALL_MECHANISMS)
 
 # %% The count
 # The tiles vote together on one core count and keep a residency each. The set behind the winner holds every
 # count that wins in 95 % of the draws when blocks of neighbouring shapes are resampled.
-candidates = np.arange(1, 257)
-found = wave_constants(waves, candidates, np.random.default_rng(0))
-profiles = {name: item.profile(candidates) for name, item in waves.items()}
+# Each candidate is judged with all other costs in the model, so that a launch cost or memory traffic is not
+# mistaken for a wave; nothing is taken from the device record, not even the size of the cache.
+found = count_cores(cube)
+candidates = next(iter(found.profiles.values())).cores
 record = device_of(cube)
 print(f"The timings imply {found.cores} cores; 95 % set: {', '.join(map(str, found.cores_set))} cores.")
 print(f"The device record of the {record.name} states {record.cores} cores, which the count has not seen.")
@@ -74,7 +47,7 @@ for name, (cores, residency, _) in found.by_tile.items():
 # many slots as 132 with one. They need more coefficients to say the same, and the criterion charges for those.
 colours = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.8), layout="constrained", width_ratios=[1.7, 1])
-for colour, (name, profile) in zip(colours, profiles.items(), strict=True):
+for colour, (name, profile) in zip(colours, found.profiles.items(), strict=True):
     curve = profile.criterion.min(axis=1)
     label = f"{name}, {found.residency[name]} a core"
     for axes, width in ((left, 1.1), (right, 1.8)):
@@ -85,7 +58,7 @@ for axes in (left, right):
     axes.set_xlabel("candidate number of cores C")
     axes.grid(alpha=0.3)
 near = slice(found.cores - 9, found.cores + 8)
-highest = max(float(np.ptp(profile.criterion.min(axis=1)[near])) for profile in profiles.values())
+highest = max(float(np.ptp(profile.criterion.min(axis=1)[near])) for profile in found.profiles.values())
 right.set(xlim=(found.cores - 8.5, found.cores + 8.5), ylim=(-0.03 * highest, 1.05 * highest))
 left.set(xlim=(0, candidates[-1]), ylim=(-8, None), ylabel="criterion above its minimum\n(lower explains more)")
 left.set_title("Every candidate, at its best residency")

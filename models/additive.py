@@ -2,7 +2,7 @@
 
 Estimation goes in steps, each on Gram matrices per block of (M, N):
 
-1. the cores and residencies are counted from the wave pattern (:mod:`models.waves`);
+1. the cores and residencies are counted from the wave pattern (:mod:`models.core_count`);
 2. the working set at which the cache spills is profiled (:mod:`models.cache_size`);
 3. optional terms are admitted by held-out error (:mod:`models.select`);
 4. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and resampled by blocks.
@@ -22,7 +22,8 @@ from harness.errors import FitError
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
 from models.cache_size import profile_cache
-from models.design import ALL_MECHANISMS, Design
+from models.core_count import count_cores_of_tiles
+from models.design import Design
 from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
@@ -33,7 +34,6 @@ from models.term import Term
 from models.terms import ALL_TERMS
 from models.tile_data import LEAST_SAMPLES, TileData, split_tiles
 from models.tile_fit import prepare_tiles, tile_constants, tile_fit
-from models.waves import GroupedWaves, WaveConstants, wave_constants
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -106,7 +106,7 @@ class AdditiveModel:
         hardware = Hardware.from_device(device, int(vector_bytes) if vector_bytes else None)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}
-        waves = self._waves(grid, hardware, device.cores, rng)
+        waves = count_cores_of_tiles(grid, hardware, self.terms, device.cores, rng)
         if waves is not None:
             hardware = hardware.with_waves(waves.cores, waves.residency)
         say("finding the cache size")
@@ -172,26 +172,6 @@ class AdditiveModel:
         }
         return FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
 
-    def _waves(
-        self, data: dict[str, TileData], hardware: Hardware, known: int | None, rng: np.random.Generator
-    ) -> WaveConstants | None:
-        grouped = {}
-        largest = max(256, 2 * hardware.cores)
-        for label, item in data.items():
-            if item.tile.hidden:
-                continue
-            others = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _spill_sizes(hardware)]
-            design = Design.of([t for t in self.terms if t.name != "waves"], item.tile, others[0])
-            columns = [design.matrix(item.problem, others[0])]
-            spill = [t for t in design.terms if t.name == "cache spill"]
-            columns += [t.columns(item.problem, other, ALL_MECHANISMS) for t in spill for other in others[1:]]
-            matrix = np.concatenate(columns, axis=1)
-            matrix = matrix[:, (matrix != 0).any(axis=0)]
-            grouped[label] = GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)
-        if not grouped:
-            return None
-        return wave_constants(grouped, np.arange(1, largest + 1), rng, known)
-
     def _choose(
         self, item: TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int
     ) -> tuple[Design, dict[str, str]]:
@@ -212,8 +192,3 @@ class AdditiveModel:
                     else f"zero on this grid; would be identified by {term.identified_by}"
                 )
         return Design.of([every.terms[i] for i in chosen], item.tile, hardware), left_out
-
-
-def _spill_sizes(hardware: Hardware) -> tuple[float, ...]:
-    """Cache sizes that stand in for the unknown one while cores are counted."""
-    return tuple(hardware.cache_bytes * share for share in (0.5, 0.25, 1.0))

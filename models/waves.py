@@ -150,6 +150,8 @@ class WaveConstants:
     identified : bool
         Whether the set is small enough to mean something, some launch needs more than one wave, and waves
         explain the timings better than a cost by the work-group by more than the luck of many candidates.
+    profiles : mapping of tile label to WaveProfile
+        Criterion of every candidate.
     """
 
     cores: int
@@ -158,6 +160,7 @@ class WaveConstants:
     residency_set: Mapping[str, tuple[int, ...]]
     by_tile: Mapping[str, tuple[int, int, tuple[int, ...]]]
     identified: bool
+    profiles: Mapping[str, WaveProfile]
 
 
 def wave_constants(
@@ -205,7 +208,7 @@ def wave_constants(
         name: winning_set([[_penalised(waves, cores, r) for r in held]], held, rng)
         for name, waves in grouped.items()
     }
-    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified)
+    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified, profiles)
 
 
 def _penalised(waves: GroupedWaves, cores: int, residency: int) -> tuple[Array, float]:

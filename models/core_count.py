@@ -1,0 +1,98 @@
+"""Count the cores of a device from a landscape of timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from harness.cube import element_bytes_of, output_bytes_of
+from harness.errors import FitError
+from harness.samples import Samples
+from models.blocks import block_labels
+from models.design import ALL_MECHANISMS, Design
+from models.hardware import Hardware
+from models.term import Term
+from models.terms import ALL_TERMS
+from models.tile_data import TileData, split_tiles
+from models.waves import GroupedWaves, WaveConstants, wave_constants
+
+LARGEST = 256
+"""Largest core count tried, unless the device record states more than half of it."""
+
+_SPILL_SIZES = tuple(float(size << 20) for size in (8, 16, 32, 64, 128))
+"""Cache sizes that stand in for the unknown one: without them a spill looks like waves of another length."""
+
+
+def count_cores(cube: xr.Dataset, terms: Sequence[Term] = ALL_TERMS, seed: int = 0) -> WaveConstants:
+    """Count cores and residencies from the timings alone: the device record is not looked at.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Landscape cube with at least one tile of known size.
+    terms : sequence of Term
+        What else may cost time.
+    seed : int
+        Seed of the bootstrap behind the confidence sets.
+
+    Returns
+    -------
+    WaveConstants
+        With the profile of every tile.
+
+    Raises
+    ------
+    FitError
+        If every tile is hidden or has too few samples.
+    """
+    samples = Samples.from_cube(cube)
+    everything = np.ones(samples.size, dtype=np.bool_)
+    sizes = (element_bytes_of(cube), output_bytes_of(cube))
+    data, _ = split_tiles(samples, block_labels(samples.M, samples.N), sizes, everything)
+    found = count_cores_of_tiles(data, Hardware(), terms, None, np.random.default_rng(seed))
+    if found is None:
+        raise FitError("no tile of known size has enough samples: work-groups cannot be counted")
+    return found
+
+
+def count_cores_of_tiles(
+    data: Mapping[str, TileData],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    known: int | None,
+    rng: np.random.Generator,
+) -> WaveConstants | None:
+    """Profile cores and residencies of the tiles of known size; ``None`` where there is none.
+
+    Each candidate is judged with all other costs in the model, so that a launch cost or memory traffic is not
+    mistaken for a wave.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    hardware : Hardware
+        What else shapes the designs.
+    terms : sequence of Term
+    known : int or None
+        Core count of the device record, used where the timings identify none.
+    rng : numpy.random.Generator
+    """
+    grouped = {}
+    for label, item in data.items():
+        if item.tile.hidden:
+            continue
+        states = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _SPILL_SIZES]
+        design = Design.of([term for term in terms if term.name != "waves"], item.tile, states[0])
+        columns = [design.matrix(item.problem, states[0])]
+        spill = [term for term in design.terms if term.name == "cache spill"]
+        columns += [term.columns(item.problem, state, ALL_MECHANISMS) for term in spill for state in states[1:]]
+        matrix = np.concatenate(columns, axis=1)
+        matrix = matrix[:, (matrix != 0).any(axis=0)]
+        grouped[label] = GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)
+    if not grouped:
+        return None
+    largest = max(LARGEST, 2 * (known or 1))
+    return wave_constants(grouped, np.arange(1, largest + 1), rng, known)

@@ -1,0 +1,35 @@
+"""Counting cores from a cube, without its device record."""
+
+import numpy as np
+import pytest
+
+from harness.cube import dense_cube, device_of
+from harness.errors import FitError
+from harness.tile import Tile
+from models.core_count import count_cores
+
+
+def test_cores_and_residencies_are_counted_without_the_record(machine, planted):
+    found = count_cores(planted)
+    assert (found.cores, found.cores_set, found.identified) == (20, (20,), True)
+    assert dict(found.residency) == {kernel.name: kernel.residency for kernel in machine.kernels}
+    for kernel in machine.kernels:
+        assert kernel.residency in found.residency_set[kernel.name]
+        profile = found.profiles[kernel.name]
+        assert profile.criterion.shape == (profile.cores.size, 4)
+        assert profile.best == (20, kernel.residency)
+
+
+def test_a_library_alone_cannot_be_counted(planted):
+    times = planted["time"].values[:1]
+    axes = (planted[axis].values for axis in "MNK")
+    hidden = dense_cube(times, *axes, [Tile.parse("vendor")], device_of(planted))
+    with pytest.raises(FitError, match="no tile of known size"):
+        count_cores(hidden)
+
+
+def test_the_count_repeats_with_its_seed(planted):
+    first, second = count_cores(planted, seed=3), count_cores(planted, seed=3)
+    assert first.cores_set == second.cores_set
+    for name, profile in first.profiles.items():
+        np.testing.assert_array_equal(profile.criterion, second.profiles[name].criterion)
