@@ -42,6 +42,7 @@ from harness.errors import DeviceError, NotApplicableError
 from harness.grid import uniform_step
 from harness.tile import Tile
 from models.additive import AdditiveModel
+from models.reasons import NO_GAIN
 from models.result import FitResult
 from models.terms import ALL_TERMS
 
@@ -162,7 +163,7 @@ def analyse(
     for label, item in fit.tiles.items():
         for term, reason in item.left_out.items():
             by_design = next(t for t in ALL_TERMS if t.name == term).hidden_only
-            if reason != "does not lower the held-out error" and not by_design:
+            if reason != NO_GAIN and not by_design:
                 skipped.append(Skipped(f"term {term} of tile {label}", reason))
     if dense is None:
         reason = "the samples form no grid"

@@ -28,6 +28,7 @@ from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
+from models.reasons import NO_GAIN, ZERO
 from models.result import Constant, FitResult
 from models.select import select_terms
 from models.term import Term
@@ -186,9 +187,5 @@ class AdditiveModel:
         for index, term in enumerate(every.terms):
             if index not in chosen:
                 used = sums.gram[:, places[index], places[index]].any()
-                left_out[term.name] = (
-                    "does not lower the held-out error"
-                    if used
-                    else f"zero on this grid; would be identified by {term.identified_by}"
-                )
+                left_out[term.name] = NO_GAIN if used else f"{ZERO}; would be identified by {term.identified_by}"
         return Design.of([every.terms[i] for i in chosen], item.tile, hardware), left_out

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.design import Column
+from models.reasons import COMBINATION, ZERO
 
 Array = NDArray[np.float64]
 
@@ -37,11 +38,11 @@ def unidentified(gram: Array, columns: Sequence[Column]) -> dict[int, str]:
     for j, column in enumerate(columns):
         remedy = f"would be identified by {column.term.identified_by}"
         if gram[j, j] <= 0:
-            reasons[j] = f"zero on this grid; {remedy}"
+            reasons[j] = f"{ZERO}; {remedy}"
             continue
         if _left(gram, admitted, j) < _UNIQUE:
             partners = ", ".join(columns[i].coefficient.name for i in _partners(gram, admitted, j))
-            reasons[j] = f"a combination of other columns on this grid, its cost is in: {partners}; {remedy}"
+            reasons[j] = f"{COMBINATION}, its cost is in: {partners}; {remedy}"
         else:
             admitted.append(j)
     return reasons
@@ -85,8 +86,8 @@ def unidentified_jointly(
     for reasons, listed, row in zip(found, columns, keys, strict=True):
         for j, key in enumerate(row):
             if key is not None and left[key] <= _UNIQUE * total[key]:
-                what = "a combination of other columns" if total[key] > 0 else "zero"
-                reasons[j] = f"{what} on this grid; would be identified by {listed[j].term.identified_by}"
+                what = COMBINATION if total[key] > 0 else ZERO
+                reasons[j] = f"{what}; would be identified by {listed[j].term.identified_by}"
     return tuple(found)
 
 

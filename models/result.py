@@ -22,6 +22,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.hull import MeasuredHull
 from models.problem import Problem
+from models.reasons import ZERO
 from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
@@ -255,10 +256,10 @@ class FitResult:
         outside = fit.hull.outside(M, N, K)
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])
         # A collinear column is nothing new; one that was zero on the grid is.
-        new = np.array([estimate.reason.startswith("zero") for estimate in fit.estimates])
+        new = np.array([estimate.reason.startswith(ZERO) for estimate in fit.estimates])
         leaning = np.any(matrix[:, unknown & new] > 0, axis=1)
         for term in ALL_TERMS:
-            if fit.left_out.get(term.name, "").startswith("zero"):
+            if fit.left_out.get(term.name, "").startswith(ZERO):
                 leaning |= np.any(term.columns(problem, self.hardware, ALL_MECHANISMS) > 0, axis=1)
         measured = np.zeros((PATHS, PATHS), dtype=np.bool_)
         for a, b in fit.paths:

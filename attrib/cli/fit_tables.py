@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrib.cli.quantities import cost, digits, interval, percent
 from attrib.cli.screen import show, show_table
+from models.reasons import COMBINATION, NO_GAIN, ZERO
 
 if TYPE_CHECKING:
     from models.result import FitResult, TileFit
 
 _COLUMNS = ("mechanism", "coefficient", "cost", "95 % interval", "share of time")
-_USELESS = "does not lower the held-out error"
 _OTHER_FORM = "the tile is known: its mainloop is counted instead"
 
 
@@ -71,20 +71,20 @@ def remarks(tiles: Mapping[str, TileFit]) -> list[str]:
     useless: dict[str, list[str]] = {}
     for label, item in tiles.items():
         reasons = {(e.term, e.reason): None for e in item.estimates if not e.identifiable}
-        reasons |= {pair: None for pair in item.left_out.items() if pair[1] not in (_USELESS, _OTHER_FORM)}
+        reasons |= {pair: None for pair in item.left_out.items() if pair[1] not in (NO_GAIN, _OTHER_FORM)}
         for pair in reasons:
             unknown.setdefault(pair, []).append(label)
         for term, reason in item.left_out.items():
-            if reason == _USELESS:
+            if reason == NO_GAIN:
                 useless.setdefault(term, []).append(label)
     lines = [
         f"{_heading(reason)}: {term}{_of(labels, tiles)}: {reason}" for (term, reason), labels in unknown.items()
     ]
-    return lines + [f"not in the model: {term}{_of(labels, tiles)}: {_USELESS}" for term, labels in useless.items()]
+    return lines + [f"not in the model: {term}{_of(labels, tiles)}: {NO_GAIN}" for term, labels in useless.items()]
 
 
 def _heading(reason: str) -> str:
-    grid = reason.startswith(("zero", "a combination"))
+    grid = reason.startswith((ZERO, COMBINATION))
     return "not identifiable on this grid" if grid else "not in the model"
 
 

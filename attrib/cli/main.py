@@ -104,8 +104,7 @@ def _use_one_blas_thread() -> None:
     """Keep linear algebra on one thread, unless the user has chosen a number.
 
     Our products are tall and thin: more threads gain nothing on an idle machine and wait for each other on a
-    busy one (processor time of the bundled run beside other work, on two cores: 26 s with one,
-    55 to 92 s with two).
+    busy one.
     """
     if "numpy" not in sys.modules:  # which reads them when it is imported
         for name in _BLAS_THREADS:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from attrib.analysis import Analysis
 from attrib.report.table import Cell, Table
+from models.reasons import NO_GAIN
 
 _TERM = re.compile(r"term (?P<term>.+) of tile (?P<tile>.+)")
-_HELD_OUT = "does not lower the held-out error"
 
 
 def left_out_table(analysis: Analysis) -> Table | None:
@@ -27,7 +27,7 @@ def left_out_table(analysis: Analysis) -> Table | None:
                 tiles = reasons.setdefault((f"{estimate.name} ({estimate.term})", estimate.reason), [])
                 tiles.append(label)
         for term, reason in fit.left_out.items():
-            if reason == _HELD_OUT:
+            if reason == NO_GAIN:
                 reasons.setdefault((f"term {term}", reason), []).append(label)
     for stage in analysis.stages:
         if stage.note and stage.attribution is None and stage.roughness is not None:

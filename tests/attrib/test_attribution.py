@@ -175,8 +175,8 @@ def test_batches_of_an_unknown_stage_are_refused(clean):
     class Mystery(Stage):
         name = "mystery"
 
-        def apply(self, landscape):
-            raise NotImplementedError
+        def apply(self, _):
+            raise AssertionError("a stage that cannot be attributed is never applied")
 
     landscape = landscape_of(clean[0])
     with pytest.raises(NotApplicableError, match="mystery"):

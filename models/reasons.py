@@ -1,0 +1,12 @@
+"""Why a column or a term has no estimate: the wordings that other code tells apart."""
+
+from __future__ import annotations
+
+ZERO = "zero on this grid"
+"""Nothing was measured that this costs: shapes that it does cost are extrapolated."""
+
+COMBINATION = "a combination of other columns on this grid"
+"""It was measured, but never apart from others."""
+
+NO_GAIN = "does not lower the held-out error"
+"""It was measured, and the model predicts as well without it."""
