@@ -103,11 +103,13 @@ class AdditiveModel:
         if not data:
             raise FitError(f"no tile has {LEAST_SAMPLES} samples: there is too little to fit")
 
-        vector_bytes = cube.attrs.get("vector_bytes")
-        hardware = Hardware.from_device(device, int(vector_bytes) if vector_bytes else None)
+        # Facts of the kernel and its operands, where the cube states them; 0 stands for open.
+        stated = ("vector_bytes", "pitch_multiple", "core_limit")
+        vector, pitch, limit = (int(cube.attrs.get(key, 0)) for key in stated)
+        hardware = Hardware.from_device(device, vector or None, pitch or None)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}
-        waves = count_cores_of_tiles(grid, hardware, self.terms, device.cores, rng)
+        waves = count_cores_of_tiles(grid, hardware, self.terms, limit or device.cores, rng)
         if waves is not None:
             hardware = hardware.with_waves(waves.cores, waves.residency)
         say("finding the cache size")

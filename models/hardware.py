@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.device import DeviceRecord
 
 
@@ -31,6 +34,8 @@ class Hardware:
         Memory channels; ``None`` when nobody states them.
     interleave_bytes : int or None
         Consecutive bytes on one channel.
+    pitch_multiple : int
+        Rows are laid out a multiple of this many elements apart; 1 where they follow each other directly.
     """
 
     cores: int = 1
@@ -41,6 +46,11 @@ class Hardware:
     cache_bytes: float = 0.0
     channels: int | None = None
     interleave_bytes: int | None = None
+    pitch_multiple: int = 1
+
+    def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Distance between the starts of rows of the given widths, in elements."""
+        return np.asarray(-(-width // self.pitch_multiple) * self.pitch_multiple)
 
     def residency_of(self, tile: str) -> int:
         """Residency of one tile."""
@@ -65,11 +75,13 @@ class Hardware:
         return cls(**{**data, "atom": (int(m), int(n), int(k)), "residency": dict(data["residency"])})
 
     @classmethod
-    def from_device(cls, device: DeviceRecord, vector_bytes: int | None = None) -> Hardware:
+    def from_device(
+        cls, device: DeviceRecord, vector_bytes: int | None = None, pitch_multiple: int | None = None
+    ) -> Hardware:
         """Take what the device record knows; what it leaves open keeps this class's defaults.
 
         ``vector_bytes`` is a fact of the kernel, where it is known: a compiler may ask for coarser alignment than
-        the device does.
+        the device does. ``pitch_multiple`` is one of how the operands were laid out.
         """
         default = cls()
         return cls(
@@ -80,4 +92,5 @@ class Hardware:
             cache_bytes=float(device.last_level_cache_bytes or default.cache_bytes),
             channels=device.memory_channels,
             interleave_bytes=device.channel_interleave_bytes,
+            pitch_multiple=pitch_multiple or default.pitch_multiple,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tile import Tile
+from models.hardware import Hardware
 
 Array = NDArray[np.float64]
 
@@ -92,11 +93,11 @@ class Problem:
         exact = self.K / self.tile.k
         return np.ceil(exact) if PADDING in on else exact
 
-    def load_paths(self, line_bytes: int, vector_bytes: int) -> NDArray[np.int64]:
+    def load_paths(self, hardware: Hardware) -> NDArray[np.int64]:
         """Which loads the rows of A and of B allow, shape (n, 2).
 
         0: rows start on cache lines; 1: off the line; 2: off the granularity of vector loads, element by element.
         """
-        pitches = self.element_bytes * np.stack([self.K, self.N], axis=1)
-        off_vector = pitches % vector_bytes != 0
-        return np.asarray(np.where(off_vector, 2, pitches % line_bytes != 0), dtype=np.int64)
+        pitches = self.element_bytes * hardware.pitch(np.stack([self.K, self.N], axis=1))
+        off_vector = pitches % hardware.vector_bytes != 0
+        return np.asarray(np.where(off_vector, 2, pitches % hardware.line_bytes != 0), dtype=np.int64)

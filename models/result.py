@@ -251,7 +251,7 @@ class FitResult:
         time = matrix @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
-        paths = problem.load_paths(self.hardware.line_bytes, self.hardware.vector_bytes)
+        paths = problem.load_paths(self.hardware)
         lower, upper = fit.intervals.interval(time, level, paths.max(axis=1))
         outside = fit.hull.outside(M, N, K)
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])

@@ -126,7 +126,7 @@ def tile_fit(
                 reason,
             )
         )
-    paths = item.problem.load_paths(prepared.hardware.line_bytes, prepared.hardware.vector_bytes)
+    paths = item.problem.load_paths(prepared.hardware)
     half = rng.permutation(int(item.blocks.max()) + 1)[item.blocks] % 2 == 0
     relative = item.samples.spread / time
     known_noise = relative[np.isfinite(relative) & main]

@@ -53,5 +53,6 @@ class ChannelHash(Term):
                 (problem.bytes_b, problem.N, problem.element_bytes),
                 (problem.bytes_d, problem.N, problem.output_bytes),
             ):
-                waiting += size * (1.0 / channel_efficiency(element, width, channels, interleave) - 1.0)
+                pitch = hardware.pitch(width)
+                waiting += size * (1.0 / channel_efficiency(element, pitch, channels, interleave) - 1.0)
         return waiting[:, None]

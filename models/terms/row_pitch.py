@@ -22,9 +22,9 @@ PITCH = "row pitch"
 class RowPitch(Term):
     """Extra cost of a mainloop step when a row's pitch in bytes misses an alignment.
 
-    A's pitch is K elements, that of B is N. Three alignments are told apart: the cache line, half a line, and
-    the vector unit below which every element is loaded by itself. Costs are per wave and step where the tile is
-    known, else per byte of the operand. Smooth counterpart: all rows aligned.
+    A's pitch is K elements and that of B is N, unless rows were laid out further apart. Three alignments are told
+    apart: the cache line, half a line, and the vector unit below which every element is loaded by itself. Costs
+    are per wave and step where the tile is known, else per byte of the operand. Smooth counterpart: all rows aligned.
     """
 
     name: ClassVar[str] = "row pitch"
@@ -52,7 +52,7 @@ class RowPitch(Term):
             waves = counted_waves(problem, hardware, on)
             size_a = size_b = waves * problem.steps(on)
         columns = [
-            size * ((problem.element_bytes * width) % granule != 0)
+            size * ((problem.element_bytes * hardware.pitch(width)) % granule != 0)
             for size, width in ((size_a, problem.K), (size_b, problem.N))
             for granule in self._granules(hardware)
         ]

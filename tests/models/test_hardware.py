@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from harness.cube import device_of
@@ -23,6 +24,12 @@ def test_keeps_defaults_where_the_record_is_silent(planted):
 def test_round_trip_through_json(device):
     found = Hardware.from_device(load_device(device)).with_waves(7, {"64x64x32": 3})
     assert Hardware.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_the_pitch_is_the_width_rounded_up():
+    widths = np.array([1, 63, 64, 65])
+    np.testing.assert_array_equal(Hardware().pitch(widths), widths)
+    np.testing.assert_array_equal(Hardware(pitch_multiple=64).pitch(widths), [64, 64, 64, 128])
 
 
 def test_slots():

@@ -222,6 +222,13 @@ def test_row_pitch_indicators():
     np.testing.assert_array_equal(columns_of("row pitch", "vendor", shapes[3:4]), [[0, 0, 0] + [bytes_b] * 3])
 
 
+def test_a_padded_pitch_takes_the_place_of_the_width():
+    shapes = [(256, 63, 64), (256, 64, 7), (256, 16, 8)]
+    assert columns_of("row pitch", "256x256x32", shapes).any(axis=1).all()
+    padded = columns_of("row pitch", "256x256x32", shapes, hardware(pitch_multiple=64))
+    np.testing.assert_array_equal(padded, 0.0)
+
+
 def test_row_pitch_granules_are_distinct_and_real():
     names = term_named("row pitch").coefficients(Tile.parse("vendor"), hardware(line_bytes=32, vector_bytes=16))
     assert [c.name for c in names] == ["A off 32 B", "A off 16 B", "B off 32 B", "B off 16 B"]
