@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from harness.backends.backend import Backend, Cell
+from harness.backends.backend import Backend, BackendOptions, Cell, Problem, Timings
 from harness.errors import BackendError
 
 GROUP = "gemm_attrib.backends"
 
-__all__ = ["GROUP", "Backend", "Cell", "backend_names", "load_backend"]
+__all__ = ["GROUP", "Backend", "BackendOptions", "Cell", "Problem", "Timings", "backend_names", "load_backend"]
 
 
 def backend_names() -> tuple[str, ...]:
@@ -27,10 +27,13 @@ def load_backend(name: str) -> type[Backend]:
     Raises
     ------
     BackendError
-        If no backend of this name is registered.
+        If no backend of this name is registered, or its module cannot be imported.
     """
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            backend: type[Backend] = entry.load()
+            try:
+                backend: type[Backend] = entry.load()
+            except (ImportError, AttributeError) as error:
+                raise BackendError(f"backend {name!r} cannot be loaded from {entry.value}: {error}") from None
             return backend
     raise BackendError(f"backend {name!r} is unknown: registered are {', '.join(backend_names()) or 'none'}")

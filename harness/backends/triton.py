@@ -3,135 +3,107 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.backends.backend import Backend, Cell
-from harness.backends.cuda_host import cuda_device_record, cuda_environment, import_cuda_torch
-from harness.backends.cuda_queue import CudaQueue
-from harness.backends.gemm_buffers import GemmBuffers
-from harness.device import DeviceRecord
+from harness.backends.backend import BackendOptions, Cell
+from harness.backends.cuda_backend import CudaBackend, CudaOptions, Launcher
+from harness.backends.triton_variants import (
+    BAND,
+    PERSISTENT,
+    VARIANTS,
+    VECTOR,
+    KernelKey,
+    Variant,
+    sizes,
+    work_groups,
+)
+from harness.cube import ELEMENT_BYTES
 from harness.errors import BackendError
 from harness.tile import Tile
 
-_BAND = 8
-_VECTOR = 16
-"""Elements: Triton specialises integers on being multiples of 16. Only rows of such a pitch use vector loads."""
+_COMPILERS = 8
+"""Threads that compile: most of it is the assembler's, a process of its own."""
 
 
 @dataclass(frozen=True)
-class Variant:
-    """How one tile is compiled."""
+class TritonOptions(CudaOptions):
+    """Options of the Triton backend.
 
-    warps: int
-    stages: int
+    Attributes
+    ----------
+    cores : int or None
+        Cores that may work: a persistent kernel with one program on each of so many. The ordinary kernel, with one
+        work-group per tile on all cores, when absent.
+    """
 
-
-VARIANTS: Mapping[Tile, Variant] = {
-    # A 256x256 float32 accumulator would fill the whole register file of a core; its place takes 128x64.
-    Tile.of(256, 128, 64): Variant(warps=8, stages=4),
-    Tile.of(128, 256, 64): Variant(warps=8, stages=4),
-    Tile.of(128, 128, 64): Variant(warps=8, stages=4),
-    Tile.of(128, 64, 64): Variant(warps=4, stages=4),
-    Tile.of(64, 128, 64): Variant(warps=4, stages=4),
-    Tile.of(64, 64, 64): Variant(warps=4, stages=4),
-}
-"""The six tile variants, largest first: the analogue of the paper's six for this kernel."""
+    cores: int | None = field(
+        default=None, metadata={"help": "persistent kernel on so many cores; an ordinary grid when absent"}
+    )
 
 
-@dataclass(frozen=True)
-class _Key:
-    """What the compiler distinguishes: each key is a kernel of its own."""
-
-    tile: Tile
-    even_k: bool
-    aligned_k: bool
-    aligned_n: bool
-
-    def __str__(self) -> str:
-        masked = "whole K steps" if self.even_k else "masked K"
-        pitches = [name for name, aligned in (("K", self.aligned_k), ("N", self.aligned_n)) if not aligned]
-        return f"{self.tile}, {masked}, {'unaligned ' + ' and '.join(pitches) if pitches else 'aligned'}"
-
-    @classmethod
-    def of(cls, cell: Cell) -> _Key:
-        return cls(cell.tile, cell.K % cell.tile.k == 0, cell.K % _VECTOR == 0, cell.N % _VECTOR == 0)
-
-
-class TritonBackend(Backend):
-    """Times the Triton GEMM in BF16 (float32 accumulation, BF16 output) on the current CUDA device.
+class TritonBackend(CudaBackend):
+    """Times the Triton GEMM (float32 accumulation, output in the type of the operands) on a CUDA device.
 
     Parameters
     ----------
-    seed : int
-        Seed of the operands.
+    options : TritonOptions, optional
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self._torch = import_cuda_torch()
-        self._kernels: Any = importlib.import_module("harness.backends.triton_gemm")
-        self._compiled: dict[_Key, Any] = {}
-        self._buffers = GemmBuffers(self._torch, self._torch.bfloat16, seed)
-        self._queue = CudaQueue(self._torch)
-        self._record = cuda_device_record(self._torch)
+    options_type = TritonOptions
 
-    @property
-    def device(self) -> DeviceRecord:
-        """The record of the CUDA device."""
-        return self._record
+    def __init__(self, options: BackendOptions | None = None) -> None:
+        super().__init__(options)
+        self._cores: int | None = getattr(self.options, "cores", None)
+        multiprocessors = int(self._facts["multiprocessors"])
+        if self._cores is not None and not 1 <= self._cores <= multiprocessors:
+            raise BackendError(f"cores must be from 1 to {multiprocessors}, got {self._cores}")
+        self._kernels: Any = importlib.import_module("harness.backends.triton_gemm")
+        self._triton: Any = importlib.import_module("triton")
+        self._error: Any = importlib.import_module("triton.errors").TritonError
+        self._compiled: dict[KernelKey, Any] = {}
+        self._broken: dict[KernelKey, str] = {}
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
         """The six variants."""
         return tuple(VARIANTS)
 
-    def environment(self) -> Mapping[str, Any]:
-        """Versions, device state and the resources of every kernel compiled so far."""
-        triton: Any = importlib.import_module("triton")
+    def configuration(self) -> Mapping[str, Any]:
+        """Device, versions, and how each tile is compiled."""
         return {
-            **cuda_environment(self._torch),
-            "triton": str(triton.__version__),
-            "raster_band": _BAND,
-            "vector_elements": _VECTOR,
-            "groups_measured_again": self._queue.statistics.repeated,
-            "groups": self._queue.statistics.groups,
-            "event_overhead_s": self._queue.statistics.event_overhead_s,
-            "kernels": [self._resources(key) for key in self._compiled],
+            **super().configuration(),
+            "triton": str(self._triton.__version__),
+            "kernel": "gemm" if self._cores is None else "persistent",
+            "cores": self._cores,
+            "raster_band": BAND,
+            "vector_elements": VECTOR,
+            "variants": {tile.name: asdict(variant) for tile, variant in self._variants.items()},
         }
 
+    def environment(self) -> Mapping[str, Any]:
+        """Device state, what the queue did, and the resources of every kernel compiled so far."""
+        return {**super().environment(), "kernels": [self._resources(key) for key in self._compiled]}
+
+    def cube_attributes(self) -> Mapping[str, Any]:
+        """Alignment that vector loads need, the multiple of row pitches, and the limit of cores if there is one."""
+        limit = {} if self._cores is None else {"core_limit": self._cores}
+        return {**super().cube_attributes(), "vector_bytes": VECTOR * ELEMENT_BYTES[self.dtype], **limit}
+
     def unsupported(self, cell: Cell) -> str | None:
-        """Any positive shape runs; only tiles outside the six do not."""
-        return None if cell.tile in VARIANTS else f"tile {cell.tile} is not one of the compiled variants"
+        """Any positive shape that fits runs; only tiles outside the six do not."""
+        if cell.tile not in VARIANTS:
+            return f"tile {cell.tile} is not one of the compiled variants"
+        return super().unsupported(cell)
 
     def kernel_of(self, cell: Cell) -> Hashable:
         """Compiled kernel: tile, masked K or not, aligned pitches or not."""
-        return _Key.of(cell)
-
-    def prepare(self, cells: Sequence[Cell], threads: int = 8) -> None:
-        """Compile all kernels that the cells need and allocate the largest operands."""
-        keys = dict.fromkeys(_Key.of(cell) for cell in cells)
-        examples = {_Key.of(cell): cell for cell in cells}
-        self._buffers.reserve(
-            max(cell.M * cell.K for cell in cells),
-            max(cell.K * cell.N for cell in cells),
-            max(cell.M * cell.N for cell in cells),
-        )
-        missing = [key for key in keys if key not in self._compiled]
-        with ThreadPoolExecutor(threads) as pool:
-            for key, kernel in zip(
-                missing, pool.map(lambda k: self._compile(k, examples[k]), missing), strict=True
-            ):
-                self._compiled[key] = kernel
-
-    def time(self, cells: Sequence[Cell], launches: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Seconds per launch of each cell, back to back on a held queue."""
-        self.prepare(cells)
-        return self._queue.time([self._launcher(cell) for cell in cells], launches)
+        return KernelKey.of(cell, self._pitch)
 
     def time_idle(self, tile: Tile, groups: int, launches: int, *, store: bool = False) -> float:
         """Seconds per launch of a tile's kernel when it does no work: its registers, memory and launch alone.
@@ -146,75 +118,131 @@ class TritonBackend(Backend):
         store : bool
             Let each work-group store one element.
         """
-        variant = VARIANTS[tile]
-        arguments = (*self._arguments(Cell(tile, tile.m, tile.n, tile.k)), 2 if store else 0)
-        constants = {"TM": tile.m, "TN": tile.n, "TK": tile.k, "BAND": _BAND, "EVEN_K": True}
-        options = {"num_warps": variant.warps, "num_stages": variant.stages}
-        kernel = self._kernels.idle.warmup(*arguments, **constants, **options, grid=(1,))
-        runner = kernel[(groups, 1, 1)]
-        stream = self._torch.cuda.current_stream().cuda_stream
-        every = (*arguments, *constants.values())
-        return float(self._queue.time([lambda: runner(*every, stream=stream)], np.array([launches]))[0])
+        cell = Cell(tile, tile.m, tile.n, tile.k)
+        key = KernelKey(tile, even_k=True, aligned_k=True, aligned_n=True, wide_a=False)
+        with self._on_device():
+            self._buffers.reserve([cell])
+            kernel = self._warmup(self._kernels.idle, key, VARIANTS[tile], (), (0,))
+            arguments = (*self._buffers.pointers(), *sizes(cell), 2 if store else 0, *_constants(key).values())
+            launcher = self._bind(kernel, groups, arguments)
+        return float(self._run_queue([launcher], np.array([launches]))[0])
 
     def time_bare(self, launches: int) -> float:
         """Seconds per launch of a kernel with one work-group, no resources and nothing to do."""
-        arguments = self._arguments(Cell(Tile.of(64, 64, 64), 64, 64, 64))
-        runner = self._kernels.empty.warmup(*arguments, grid=(1,))[(1, 1, 1)]
-        stream = self._torch.cuda.current_stream().cuda_stream
-        return float(self._queue.time([lambda: runner(*arguments, stream=stream)], np.array([launches]))[0])
+        cell = Cell(Tile.of(64, 64, 64), 64, 64, 64)
+        with self._on_device():
+            self._buffers.reserve([cell])
+            arguments = (*self._buffers.pointers(), *sizes(cell))
+            kernel = self._kernels.empty.warmup(*(self._torch_dtype,) * 3, *sizes(cell), grid=(1,))
+            launcher = self._bind(kernel, 1, arguments)
+        return float(self._run_queue([launcher], np.array([launches]))[0])
 
-    def relative_error(self, cell: Cell) -> float:
-        """Run on fresh random data into a poisoned output and compare with a float32 product."""
+    def cores_used(self, cell: Cell) -> int:
+        """Run the cell once with a persistent kernel that tells its cores, and count those that differ.
+
+        Raises
+        ------
+        BackendError
+            If the backend was not told how many cores to use.
+        """
+        if self._cores is None:
+            raise BackendError("cores_used needs the option cores: the ordinary kernel does not tell its cores")
         self.prepare([cell])
-        a, b, d = self._buffers.refresh(cell.M, cell.N, cell.K)
-        self._launcher(cell)()
-        return self._buffers.relative_error(a, b, d)
+        key = KernelKey.of(cell, self._pitch)
+        programs = self._programs(cell)
+        with self._on_device():
+            numbers = self._torch.full((programs,), -1, dtype=self._torch.int32, device=f"cuda:{self._index}")
+            kernel = self._warmup(
+                self._kernels.persistent_cores, key, PERSISTENT[key.tile], (self._torch.int32,), ()
+            )
+            pointers = (int(numbers.data_ptr()), *self._buffers.pointers())
+            self._bind(kernel, programs, (*pointers, *sizes(cell, self._pitch), *_constants(key).values()))()
+            return int(numbers.unique().numel())
 
-    def _arguments(self, cell: Cell) -> tuple[Any, ...]:
-        return (*self._buffers.view(cell.M, cell.N, cell.K), cell.M, cell.N, cell.K, cell.K, cell.N, cell.N)
+    @property
+    def _variants(self) -> Mapping[Tile, Variant]:
+        return VARIANTS if self._cores is None else PERSISTENT
 
-    def _compile(self, key: _Key, example: Cell) -> Any:
-        variant = VARIANTS.get(key.tile)
-        if variant is None:
-            raise BackendError(f"tile {key.tile} is not one of {', '.join(map(str, VARIANTS))}")
-        return self._kernels.gemm.warmup(
-            *self._arguments(example),
-            TM=key.tile.m,
-            TN=key.tile.n,
-            TK=key.tile.k,
-            BAND=_BAND,
-            EVEN_K=key.even_k,
+    def _prepare_kernels(self, cells: Sequence[Cell]) -> None:
+        keys = dict.fromkeys(KernelKey.of(cell, self._pitch) for cell in cells)
+        missing = [key for key in keys if key not in self._compiled and key not in self._broken]
+        if not missing:
+            return
+        with ThreadPoolExecutor(_COMPILERS) as pool:
+            list(pool.map(self._compile, missing))
+
+    def _compile(self, key: KernelKey) -> None:
+        kernel = self._kernels.gemm if self._cores is None else self._kernels.persistent
+        # The current device is a thread's own.
+        with self._torch.cuda.device(self._index):
+            try:
+                compiled = self._warmup(kernel, key, self._variants[key.tile], (), ())
+                # Loads the kernel: a load in the middle of a timing would stop the queue.
+                _ = compiled.run
+            except self._error as error:
+                self._broken[key] = f"{key}: {str(error).splitlines()[0]}"
+                return
+        self._compiled[key] = compiled
+
+    def _warmup(
+        self, kernel: Any, key: KernelKey, variant: Variant, before: tuple[Any, ...], after: tuple[Any, ...]
+    ) -> Any:
+        """Compile for the current device; ``before`` and ``after`` are arguments around the GEMM's own."""
+        return kernel.warmup(
+            *before,
+            *(self._torch_dtype,) * 3,
+            *key.example(),
+            *after,
+            **_constants(key),
             grid=(1,),
             num_warps=variant.warps,
             num_stages=variant.stages,
         )
 
-    def _launcher(self, cell: Cell) -> Callable[[], object]:
-        key = _Key.of(cell)
-        groups = -(-cell.M // cell.tile.m) * -(-cell.N // cell.tile.n)
-        runner = self._compiled[key][(groups, 1, 1)]
-        arguments = (
-            *self._arguments(cell),
-            cell.tile.m,
-            cell.tile.n,
-            cell.tile.k,
-            _BAND,
-            key.even_k,
-        )
-        stream = self._torch.cuda.current_stream().cuda_stream
-        return lambda: runner(*arguments, stream=stream)
+    def _programs(self, cell: Cell) -> int:
+        tiles = work_groups(cell)
+        return tiles if self._cores is None else min(tiles, self._cores)
 
-    def _resources(self, key: _Key) -> dict[str, Any]:
+    def _broken_kernel(self, cell: Cell) -> str | None:
+        return self._broken.get(KernelKey.of(cell, self._pitch)) if self._broken else None
+
+    def _launcher(self, cell: Cell) -> Launcher:
+        key = KernelKey.of(cell, self._pitch)
+        kernel = self._compiled.get(key)
+        if kernel is None:
+            raise BackendError(self._broken.get(key, f"{key}: not compiled"))
+        arguments = (*self._buffers.pointers(), *sizes(cell, self._pitch), *_constants(key).values())
+        return self._bind(kernel, self._programs(cell), arguments)
+
+    def _bind(self, kernel: Any, groups: int, arguments: tuple[Any, ...]) -> Launcher:
+        """Bind a compiled kernel to its grid and arguments; pointers are addresses, which cost no look-up."""
+        return partial(kernel[(groups, 1, 1)], *arguments, stream=self._stream)
+
+    def _resources(self, key: KernelKey) -> dict[str, Any]:
         kernel = self._compiled[key]
-        variant = VARIANTS[key.tile]
+        variant = self._variants[key.tile]
         return {
             "tile": str(key.tile),
             "even_k": key.even_k,
             "aligned_k": key.aligned_k,
             "aligned_n": key.aligned_n,
+            "wide_a": key.wide_a,
             "warps": variant.warps,
             "stages": variant.stages,
             "registers": int(getattr(kernel, "n_regs", None) or 0),
             "spills": int(getattr(kernel, "n_spills", None) or 0),
             "shared_bytes": int(kernel.metadata.shared),
         }
+
+
+def _constants(key: KernelKey) -> dict[str, Any]:
+    """Compile-time arguments, in the order of the kernels' signatures."""
+    tile = key.tile
+    return {
+        "TM": tile.m,
+        "TN": tile.n,
+        "TK": tile.k,
+        "BAND": BAND,
+        "EVEN_K": key.even_k,
+        "WIDE_A": key.wide_a,
+    }

@@ -1,8 +1,15 @@
-"""The Triton kernel of the ``triton`` backend. Imported only where triton is installed.
+"""The Triton kernels of the ``triton`` backend. Imported only where triton is installed.
 
-One work-group computes one tile of D; the grid is not persistent, so work-groups are handed to the cores as
-those become free. Work-groups are rastered in bands of ``BAND`` tile rows, which keeps a band's rows of A and
-the current columns of B in the last-level cache.
+One tile of D is computed by one work-group in a mainloop over K. In ``gemm`` the grid has one work-group per tile,
+handed to the cores as those become free. In ``persistent`` the grid has one program per core and each walks over
+the tiles with the number of programs as its stride: a launch takes as long as ceil(tiles / programs) tiles, by
+construction. Tiles are rastered in bands of ``BAND`` tile rows, which keeps a band's rows of A and the current
+columns of B in the last-level cache.
+
+No size is specialised by value: what the compiler may assume of alignment is decided by the caller, through the
+sizes that it compiles with. ``WIDE_A`` says that rows of A may be read up to the next multiple of 16 elements:
+their pitch leaves room, so that loads of whole vectors need no exact mask along K. What they read there is
+multiplied by zeros.
 """
 
 # The jit compiler reads the annotations: they must not be postponed, and mean nothing to a type checker.
@@ -11,11 +18,13 @@ from typing import Any, no_type_check
 
 triton: Any = importlib.import_module("triton")
 tl: Any = importlib.import_module("triton.language")
+cuda: Any = importlib.import_module("triton.language.extra.cuda")
 
 
-@triton.jit(do_not_specialize=["M"])
+@triton.jit
 @no_type_check
-def gemm(
+def _tile(
+    group,
     a_ptr,
     b_ptr,
     d_ptr,
@@ -30,9 +39,9 @@ def gemm(
     TK: tl.constexpr,
     BAND: tl.constexpr,
     EVEN_K: tl.constexpr,
+    WIDE_A: tl.constexpr,
 ):
-    """D = A B, row-major, accumulated in float32; EVEN_K drops the mask of the last mainloop step."""
-    group = tl.program_id(0)
+    """Compute the tile of number ``group`` of D = A B, row-major, accumulated in float32."""
     rows = tl.cdiv(M, TM)
     columns = tl.cdiv(N, TN)
     band = group // (BAND * columns)
@@ -55,7 +64,10 @@ def gemm(
             right = tl.load(b)
         else:
             rest = K - step * TK
-            left = tl.load(a, mask=k[None, :] < rest, other=0.0)
+            if WIDE_A:
+                left = tl.load(a, mask=k[None, :] < tl.cdiv(K, 16) * 16 - step * TK, other=0.0)
+            else:
+                left = tl.load(a, mask=k[None, :] < rest, other=0.0)
             right = tl.load(b, mask=k[:, None] < rest, other=0.0)
         total = tl.dot(left, right, total)
         a += TK
@@ -65,6 +77,78 @@ def gemm(
     n = column * TN + tl.arange(0, TN)
     d = d_ptr + m[:, None].to(tl.int64) * ldd + n[None, :]
     tl.store(d, total.to(d_ptr.dtype.element_ty), mask=(m[:, None] < M) & (n[None, :] < N))
+
+
+@triton.jit(do_not_specialize=["M"])
+@no_type_check
+def gemm(
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+    TM: tl.constexpr,
+    TN: tl.constexpr,
+    TK: tl.constexpr,
+    BAND: tl.constexpr,
+    EVEN_K: tl.constexpr,
+    WIDE_A: tl.constexpr,
+):
+    """D = A B with one work-group per tile; EVEN_K drops the mask of the last mainloop step."""
+    _tile(tl.program_id(0), a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K, WIDE_A)
+
+
+@triton.jit(do_not_specialize=["M"])
+@no_type_check
+def persistent(
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+    TM: tl.constexpr,
+    TN: tl.constexpr,
+    TK: tl.constexpr,
+    BAND: tl.constexpr,
+    EVEN_K: tl.constexpr,
+    WIDE_A: tl.constexpr,
+):
+    """D = A B with as many programs as cores are to work; each computes every so-many-th tile."""
+    for group in range(tl.program_id(0), tl.cdiv(M, TM) * tl.cdiv(N, TN), tl.num_programs(0)):
+        _tile(group, a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K, WIDE_A)
+
+
+@triton.jit(do_not_specialize=["M"])
+@no_type_check
+def persistent_cores(
+    core_ptr,
+    a_ptr,
+    b_ptr,
+    d_ptr,
+    M,
+    N,
+    K,
+    lda,
+    ldb,
+    ldd,
+    TM: tl.constexpr,
+    TN: tl.constexpr,
+    TK: tl.constexpr,
+    BAND: tl.constexpr,
+    EVEN_K: tl.constexpr,
+    WIDE_A: tl.constexpr,
+):
+    """Do as ``persistent`` does, and store the number of the core that each program ran on."""
+    persistent(a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K, WIDE_A)
+    tl.store(core_ptr + tl.program_id(0), cuda.smid())
 
 
 @triton.jit(do_not_specialize=["M", "work"])
@@ -85,6 +169,7 @@ def idle(
     TK: tl.constexpr,
     BAND: tl.constexpr,
     EVEN_K: tl.constexpr,
+    WIDE_A: tl.constexpr,
 ):
     """The GEMM told to do no work: a launch with the GEMM's own registers and shared memory.
 
@@ -92,7 +177,7 @@ def idle(
     the next begins), work = 1 is the GEMM, never asked for here.
     """
     if work == 1:
-        gemm(a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K)
+        gemm(a_ptr, b_ptr, d_ptr, M, N, K, lda, ldb, ldd, TM, TN, TK, BAND, EVEN_K, WIDE_A)
     if work == 2:
         tl.store(d_ptr + tl.program_id(0), 0.0)
 
