@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from harness.backends import Backend, backend_names, load_backend
-from harness.backends.cuda_host import import_cuda_torch
+from harness.backends.cuda.host import import_cuda_torch
 from harness.errors import BackendError, MissingExtraError
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.backends import Cell
-from harness.backends.sycl_tla_config import STOCK, choose, config_line, parse_configs, refusal, reported_name
+from harness.backends.sycl_tla.config import STOCK, choose, config_line, parse_configs, refusal, reported_name
 from harness.errors import BackendError
 from harness.tile import Tile
 

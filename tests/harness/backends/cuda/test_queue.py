@@ -6,7 +6,7 @@ from time import sleep
 import numpy as np
 import pytest
 
-from harness.backends.cuda_queue import GROUP_COMMANDS, LONGEST_SERIES, CudaQueue
+from harness.backends.cuda.queue import GROUP_COMMANDS, LONGEST_SERIES, CudaQueue
 from harness.errors import BackendError
 
 

@@ -115,7 +115,7 @@ def emit_registrations(directory: Path, tiles: Sequence[Tile] = PAPER_TILES) -> 
     except OSError as error:
         raise InputError(f"{directory}: cannot be made ({error.strerror})") from None
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    templates = files("harness.backends").joinpath("sycl_tla")
+    templates = files("harness.backends.sycl_tla")
     written = []
     for name in _FILES:
         template = environment.from_string(templates.joinpath(f"{name}.in").read_text(encoding="utf-8"))

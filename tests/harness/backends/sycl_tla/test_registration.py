@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.sycl_tla_config import parse_configs, refusal
-from harness.backends.sycl_tla_registration import PAPER_TILES, emit_registrations, registration
+from harness.backends.sycl_tla.config import parse_configs, refusal
+from harness.backends.sycl_tla.registration import PAPER_TILES, emit_registrations, registration
 from harness.errors import InputError
 from harness.tile import Tile
 

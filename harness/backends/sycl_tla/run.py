@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.backends.google_benchmark import BenchmarkReport, parse_report
+from harness.backends.sycl_tla.google_benchmark import BenchmarkReport, parse_report
 from harness.errors import BackendError
 
 _LAST_BYTES = 8192

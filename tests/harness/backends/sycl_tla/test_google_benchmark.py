@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.google_benchmark import parse_report
-from harness.backends.sycl_tla_run import BenchmarkProgram
+from harness.backends.sycl_tla.google_benchmark import parse_report
+from harness.backends.sycl_tla.run import BenchmarkProgram
 
 stand_in = runpy.run_path(str(Path(__file__).parent / "stand_in" / "programs.py"))["stand_in"]
 

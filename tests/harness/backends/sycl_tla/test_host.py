@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.backends.sycl_tla_host import MISSING, PACKAGES, gpu_frequencies, host_facts
+from harness.backends.sycl_tla.host import MISSING, PACKAGES, gpu_frequencies, host_facts
 
 
 def tool(folder, name, script):

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends.backend import Backend, BackendOptions, Cell, Problem, Timings
-from harness.backends.sycl_tla_batch import Job, iterations_for, split, time_batch
-from harness.backends.sycl_tla_config import PROGRAMS, Config, ProgramName, choose, config_line, parse_configs
-from harness.backends.sycl_tla_host import MISSING, gpu_frequencies, host_facts
-from harness.backends.sycl_tla_run import BenchmarkProgram, Outcome
+from harness.backends.sycl_tla.batch import Job, iterations_for, split, time_batch
+from harness.backends.sycl_tla.config import PROGRAMS, Config, ProgramName, choose, config_line, parse_configs
+from harness.backends.sycl_tla.host import MISSING, gpu_frequencies, host_facts
+from harness.backends.sycl_tla.run import BenchmarkProgram, Outcome
 from harness.device import DeviceRecord, load_device
 from harness.errors import BackendError
 from harness.tile import Tile

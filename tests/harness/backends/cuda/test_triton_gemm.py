@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from harness.backends.backend import Cell
-from harness.backends.triton_variants import KernelKey, sizes, work_groups
+from harness.backends.cuda.triton_variants import KernelKey, sizes, work_groups
 from harness.tile import Tile
 
 torch = pytest.importorskip("torch", reason="needs the extra 'triton'")
@@ -22,7 +22,7 @@ if not CUDA:
 triton = pytest.importorskip("triton", reason="needs the extra 'triton'")
 if not CUDA and Version(triton.__version__) < Version("3.7") and Version(np.__version__) >= Version("2.4"):
     pytest.skip("this interpreter cannot run on this NumPy: take triton 3.7", allow_module_level=True)
-triton_gemm = importlib.import_module("harness.backends.triton_gemm")
+triton_gemm = importlib.import_module("harness.backends.cuda.triton_gemm")
 
 SMALL = Tile.of(16, 32, 16)
 SHAPES = [(16, 32, 16), (64, 64, 64), (40, 72, 48), (17, 33, 19), (1, 1, 1), (1, 40, 5), (33, 1, 64), (100, 90, 7)]

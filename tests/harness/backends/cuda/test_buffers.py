@@ -3,7 +3,7 @@
 import pytest
 
 from harness.backends.backend import Cell
-from harness.backends.gemm_buffers import GemmBuffers
+from harness.backends.cuda.buffers import GemmBuffers
 from harness.tile import VENDOR, Tile
 
 torch = pytest.importorskip("torch", reason="needs the extra 'triton'")

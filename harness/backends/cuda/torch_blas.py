@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.backends.backend import Cell
-from harness.backends.cuda_backend import CudaBackend, Launcher
+from harness.backends.cuda.backend import CudaBackend, Launcher
 from harness.tile import VENDOR, Tile
 
 

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from harness.backends import cuda_backend
 from harness.backends.backend import Cell
-from harness.backends.cuda_backend import CudaBackend, CudaOptions
+from harness.backends.cuda import backend as cuda_backend
+from harness.backends.cuda.backend import CudaBackend, CudaOptions
 from harness.errors import BackendError
 from harness.tile import Tile
 

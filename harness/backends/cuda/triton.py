@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.backends.backend import BackendOptions, Cell
-from harness.backends.cuda_backend import CudaBackend, CudaOptions, Launcher
-from harness.backends.triton_variants import (
+from harness.backends.cuda.backend import CudaBackend, CudaOptions, Launcher
+from harness.backends.cuda.triton_variants import (
     BAND,
     PERSISTENT,
     VARIANTS,
@@ -63,7 +63,7 @@ class TritonBackend(CudaBackend):
         multiprocessors = int(self._facts["multiprocessors"])
         if self._cores is not None and not 1 <= self._cores <= multiprocessors:
             raise BackendError(f"cores must be from 1 to {multiprocessors}, got {self._cores}")
-        self._kernels: Any = importlib.import_module("harness.backends.triton_gemm")
+        self._kernels: Any = importlib.import_module("harness.backends.cuda.triton_gemm")
         self._triton: Any = importlib.import_module("triton")
         self._error: Any = importlib.import_module("triton.errors").TritonError
         self._compiled: dict[KernelKey, Any] = {}

@@ -11,9 +11,9 @@ import pytest
 
 from harness.backends import Backend, Cell, Problem
 from harness.backends.backend import BackendOptions
-from harness.backends.sycl_tla import SyclTlaBackend, SyclTlaOptions
-from harness.backends.sycl_tla_config import STOCK
-from harness.backends.sycl_tla_registration import PAPER_TILES, emit_registrations, registration
+from harness.backends.sycl_tla.backend import SyclTlaBackend, SyclTlaOptions
+from harness.backends.sycl_tla.config import STOCK
+from harness.backends.sycl_tla.registration import PAPER_TILES, emit_registrations, registration
 from harness.device import load_device
 from harness.errors import BackendError
 from harness.tile import Tile

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.backends.backend import Cell
-from harness.backends.cuda_backend import CudaOptions
-from harness.backends.torch_blas import TorchBlasBackend
+from harness.backends.cuda.backend import CudaOptions
+from harness.backends.cuda.torch_blas import TorchBlasBackend
 from harness.protocol import TOLERANCE
 from harness.tile import VENDOR, Tile
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.backends.backend import Cell
-from harness.backends.triton import TritonBackend, TritonOptions
+from harness.backends.cuda.triton import TritonBackend, TritonOptions
 from harness.errors import BackendError
 from harness.protocol import TOLERANCE
 from harness.tile import Tile

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.sycl_tla_run import BenchmarkProgram
+from harness.backends.sycl_tla.run import BenchmarkProgram
 from harness.errors import BackendError
 
 stand_in = runpy.run_path(str(Path(__file__).parent / "stand_in" / "programs.py"))["stand_in"]

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends.backend import Backend, BackendOptions, Cell, Problem, Timings
-from harness.backends.cuda_cache import CacheDisplacer
-from harness.backends.cuda_host import (
+from harness.backends.cuda.buffers import GemmBuffers
+from harness.backends.cuda.cache import CacheDisplacer
+from harness.backends.cuda.host import (
     cuda_configuration,
     cuda_device_record,
     cuda_environment,
     cuda_index,
     import_cuda_torch,
 )
-from harness.backends.cuda_queue import CudaQueue
-from harness.backends.gemm_buffers import GemmBuffers
+from harness.backends.cuda.queue import CudaQueue
 from harness.backends.pitch import checked_pitch, leading
 from harness.cube import ELEMENT_BYTES
 from harness.device import DeviceRecord

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.backends.backend import Cell, Problem
-from harness.backends.google_benchmark import BenchmarkRun
-from harness.backends.sycl_tla_config import Config, config_line, reported_name
-from harness.backends.sycl_tla_run import BenchmarkProgram
+from harness.backends.sycl_tla.config import Config, config_line, reported_name
+from harness.backends.sycl_tla.google_benchmark import BenchmarkRun
+from harness.backends.sycl_tla.run import BenchmarkProgram
 from harness.errors import BackendError
 
 MIN_ITERATIONS = 4

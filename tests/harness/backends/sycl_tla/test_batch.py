@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.backends import Cell, Problem
-from harness.backends.google_benchmark import BenchmarkRun
-from harness.backends.sycl_tla_batch import (
+from harness.backends.sycl_tla.batch import (
     LONGEST_SECONDS,
     Job,
     iterations_for,
@@ -18,8 +17,9 @@ from harness.backends.sycl_tla_batch import (
     time_batch,
     time_limit,
 )
-from harness.backends.sycl_tla_config import Config
-from harness.backends.sycl_tla_run import BenchmarkProgram
+from harness.backends.sycl_tla.config import Config
+from harness.backends.sycl_tla.google_benchmark import BenchmarkRun
+from harness.backends.sycl_tla.run import BenchmarkProgram
 from harness.errors import BackendError
 from harness.tile import Tile
 

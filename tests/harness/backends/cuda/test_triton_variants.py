@@ -3,7 +3,7 @@
 import pytest
 
 from harness.backends.backend import Cell
-from harness.backends.triton_variants import PERSISTENT, VARIANTS, VECTOR, KernelKey, sizes, work_groups
+from harness.backends.cuda.triton_variants import PERSISTENT, VARIANTS, VECTOR, KernelKey, sizes, work_groups
 from harness.tile import Tile
 
 TILE = Tile.of(128, 64, 64)

@@ -1,0 +1,1 @@
+"""Intel GPUs through the benchmark programs that sycl-tla builds."""
