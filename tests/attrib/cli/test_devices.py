@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.backends.sycl.host import sycl_devices
 from harness.device import DeviceRecord, known_devices, load_device
+from harness.errors import MissingExtraError
 
 
 @pytest.fixture
@@ -70,3 +72,79 @@ def test_a_broken_runtime_is_a_remark(attrib, monkeypatch, bare, trouble):
     ended = attrib("devices")
     assert ended.status == 0
     assert "no SYCL device: dpctl says" in ended.out
+
+
+@pytest.fixture
+def sycl_cpu():
+    """Filter string of a real SYCL device."""
+    try:
+        found = [device["filter"] for device in sycl_devices()]
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    if "opencl:cpu:0" not in found:
+        pytest.skip("there is no OpenCL CPU device")
+    return "opencl:cpu:0"
+
+
+def test_missing_dpctl_names_both_extras(attrib, bare):
+    out = attrib("devices").out
+    assert "'gemm-attrib[sycl]'" in out
+    assert "'gemm-attrib[sycl-cpu]'" in out
+
+
+def test_no_driver_names_the_extra(attrib, monkeypatch, bare):
+    monkeypatch.setitem(sys.modules, "dpctl", SimpleNamespace(get_devices=list))
+    assert "no SYCL device: dpctl finds none; pip install 'gemm-attrib[sycl-cpu]'" in attrib("devices").out
+
+
+def test_sycl_devices_are_described(attrib, sycl_cpu):
+    here = json.loads(attrib("devices", "--json").out)["here"]
+    found = next(device for device in here if device.get("filter") == sycl_cpu)
+    assert found["api"] == "SYCL"
+    assert found["kind"] == "cpu"
+    assert found["compute_units"] >= 1
+    assert found["memory_bytes"] > 1 << 28
+    assert len(found["sub_group_sizes"]) >= 1
+    line = next(line for line in attrib("devices").out.splitlines() if line.startswith(sycl_cpu))
+    for part in (found["name"], found["driver"], f"{found['memory_bytes'] / 1e9:.1f} GB"):
+        assert part in line
+
+
+def test_the_record_of_a_sycl_device_is_shown_and_written(attrib, sycl_cpu, tmp_path, contents):
+    path = tmp_path / "mine.toml"
+    ended = attrib("devices", sycl_cpu, "-o", path)
+    assert ended.status == 0
+    assert "reported by the OpenCL driver" in ended.out
+    assert list(contents(tmp_path)) == ["mine.toml"]
+    written = DeviceRecord.from_toml(path)
+    shown = DeviceRecord.from_json(attrib("devices", sycl_cpu, "--json").out)
+    assert (written.id, written.cores, written.sources) == (shown.id, shown.cores, shown.sources)
+    assert attrib("devices", path).out == f"{written}\n"
+
+
+def test_a_packaged_record_is_written_to_be_changed(attrib, tmp_path):
+    path = tmp_path / "mine.toml"
+    assert attrib("devices", "b580", "-o", path).out == f"{load_device('b580')}\n"
+    assert DeviceRecord.from_toml(path) == load_device("b580")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("-o", "mine.toml"), "which record?"),
+        (("b580", "-o", "mine.txt"), "ends in .toml"),
+        (("b580", "-o", "none/mine.toml"), "does not exist"),
+    ],
+)
+def test_a_record_that_cannot_be_written(attrib, tmp_path, monkeypatch, contents, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    assert reason in attrib("devices", *arguments).refusal
+    assert contents(tmp_path) == {}
+
+
+def test_a_sycl_device_that_is_not_there(attrib, sycl_cpu):
+    assert "no SYCL device 'opencl:cpu:99' here" in attrib("devices", "opencl:cpu:99").refusal
+
+
+def test_a_sycl_record_without_dpctl(attrib, bare):
+    assert "gemm-attrib[sycl]" in attrib("devices", "opencl:gpu:0").refusal
