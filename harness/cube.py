@@ -240,7 +240,7 @@ def densify(cube: xr.Dataset) -> xr.Dataset | None:
         out[position] = source
         return out
 
-    return dense_cube(
+    dense = dense_cube(
         _required(scatter("time")),
         sizes["M"],
         sizes["N"],
@@ -253,6 +253,10 @@ def densify(cube: xr.Dataset) -> xr.Dataset | None:
         repeats=scatter("time_repeats"),
         attrs={key: value for key, value in cube.attrs.items() if key not in ("device", "dtype")},
     )
+    for name in (str(name) for name in cube.data_vars if name not in dense):
+        dims = (*DENSE_DIMS, *cube[name].dims[1:])
+        dense[name] = (dims, _required(scatter(name)), cube[name].attrs)
+    return dense
 
 
 def _required(array: NDArray[Any] | None) -> NDArray[Any]:

@@ -12,6 +12,8 @@ from harness.errors import InputError
 
 AXES = ("M", "N", "K")
 
+_MOST_VALUES = 1_000_000
+
 _RANGE = re.compile(r"(\d+):(\d+):(\d+)")
 
 
@@ -33,6 +35,8 @@ def parse_axis(text: str) -> NDArray[np.int64]:
         first, last, step = (int(group) for group in match.groups())
         if first < 1 or step < 1 or last < first:
             raise InputError(f"axis {text!r}: expected 1 <= first <= last and step >= 1 in first:last:step")
+        if (last - first) // step >= _MOST_VALUES:
+            raise InputError(f"axis {text!r}: more than {_MOST_VALUES:,} values; take a larger step")
         return np.arange(first, last + 1, step, dtype=np.int64)
     try:
         values = np.unique(np.array([int(part) for part in text.split(",")], dtype=np.int64))

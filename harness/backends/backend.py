@@ -99,6 +99,9 @@ class Backend(ABC):
         Those of :data:`harness.protocol.CACHE_STATES` that can be had, the default first.
     batch_cells : int
         Cells in one call of :meth:`time`, at most: what a killed sweep loses.
+    whole_batches : bool
+        Whether a call of :meth:`time` costs much by itself, as where it starts a program: it then always gets as
+        many cells as it takes.
     checks_itself : bool
         Whether every timing is verified by the kernel's own program, so that :meth:`relative_error` is not asked.
     """
@@ -107,6 +110,7 @@ class Backend(ABC):
     dtypes: ClassVar[tuple[str, ...]] = ("bf16",)
     cache_states: ClassVar[tuple[str, ...]] = ("warm",)
     batch_cells: int = 1024
+    whole_batches: ClassVar[bool] = False
     checks_itself: ClassVar[bool] = False
 
     def __init__(self, options: BackendOptions | None = None) -> None:

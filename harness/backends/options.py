@@ -59,7 +59,7 @@ def build_options(backend: type[Backend], texts: Mapping[str, str], **common: An
         If a value is not of its field's type; the message says what was expected.
     """
     hints = typing.get_type_hints(backend.options_type)
-    values = {name: _convert(name, text, hints[name]) for name, text in texts.items()}
+    values = {name: convert(name, text, hints[name]) for name, text in texts.items()}
     return backend.options_type(**common, **values)
 
 
@@ -73,7 +73,22 @@ def describe_options(backend: type[Backend]) -> list[tuple[str, str, str]]:
     return described
 
 
-def _convert(name: str, text: str, hint: Any) -> Any:
+def convert(name: str, text: str, hint: Any) -> Any:
+    """Read one value.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    text : str
+    hint : type
+        ``str``, ``int``, ``float`` or ``bool``, or one of them or ``None``.
+
+    Raises
+    ------
+    InputError
+        If the text is no such value.
+    """
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
         if text.casefold() in ("", "none"):

@@ -93,6 +93,7 @@ class SyclTlaBackend(Backend):
     dtypes: ClassVar[tuple[str, ...]] = ("bf16",)
     cache_states: ClassVar[tuple[str, ...]] = ("rotating",)
     batch_cells: int = 64
+    whole_batches: ClassVar[bool] = True  # every call starts a program
     checks_itself: ClassVar[bool] = True
 
     def __init__(self, options: BackendOptions | None = None) -> None:

@@ -1,0 +1,83 @@
+"""How much faster or slower each of several devices of a kind runs the same cells."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.sweep.tally import Tally
+
+_CYCLES = 20
+
+
+@dataclass(frozen=True)
+class DeviceOffset:
+    """Pace of one device against the median of all.
+
+    Attributes
+    ----------
+    device : str
+    fraction : float
+        Its times are larger by this fraction.
+    error : float
+        Standard error of the fraction.
+    timings : int
+        Repeats it rests on.
+    """
+
+    device: str
+    fraction: float
+    error: float
+    timings: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def device_offsets(tally: Tally) -> tuple[DeviceOffset, ...]:
+    """Estimate each device's pace from the cells that several devices measured.
+
+    The repeats of a cell are dealt to the devices at random, so log time is a cell effect plus a device effect: a
+    two-way layout, fitted by medians in turn (Tukey's median polish), which a few disturbed repeats do not move.
+
+    Returns
+    -------
+    tuple of DeviceOffset
+        In the order of ``tally.devices``; empty for one device. A device that shares no cell with another has an
+        offset of NaN: it cannot be told from its cells.
+    """
+    number = len(tally.devices)
+    if number < 2:
+        return ()
+    logs = np.log(tally.repeats)
+    device = np.where(np.isfinite(logs), tally.repeat_device, -1)
+    lowest = np.where(device < 0, number, device).min(axis=1)
+    rows = np.flatnonzero((tally.count >= 2) & (device.max(axis=1) > lowest))
+    effect = np.zeros(number)
+    used = np.array([int((device[rows] == i).sum()) for i in range(number)])
+    scatter = np.full(number, np.nan)
+    for _ in range(_CYCLES if rows.size else 0):
+        shifted = logs[rows] - effect[np.maximum(device[rows], 0)]
+        residual = shifted - np.nanmedian(shifted, axis=1)[:, None]
+        step = np.array([np.median(residual[device[rows] == i]) if used[i] else 0.0 for i in range(number)])
+        effect += step
+        effect -= np.median(effect[used > 0])
+        if np.abs(step).max() < 1e-7:
+            break
+    for i in range(number):
+        if used[i]:
+            own = residual[device[rows] == i]
+            scatter[i] = 1.4826 * np.median(np.abs(own - np.median(own)))
+    effect[used == 0] = np.nan
+    return tuple(
+        DeviceOffset(
+            tally.devices[i],
+            float(np.expm1(effect[i])),
+            float(scatter[i] * np.sqrt(np.pi / 2 / max(1, used[i]))),
+            int(used[i]),
+        )
+        for i in range(number)
+    )

@@ -1,0 +1,134 @@
+"""Several devices: a local cluster of simulated devices, workers that are killed, and workers that do not fit."""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from harness.errors import BackendError, InputError
+from harness.grid import Grid
+from harness.protocol import Protocol
+from harness.sweep.append_only import MEMORY
+from harness.sweep.cells import CellTable
+from harness.sweep.collect import cube_of
+from harness.sweep.executors import open_executor
+from harness.sweep.run import run_sweep
+from harness.sweep.spec import BenchSpec
+from harness.sweep.store import SweepStore
+from harness.tile import Tile
+
+distributed = pytest.importorskip("distributed")
+
+TILES = (Tile.parse("256x256x32"), Tile.parse("128x128x32"))
+SHAPES = Grid.parse("512:2048:512").shapes()
+PROTOCOL = Protocol(repeats=4, max_repeats=4, warmup_seconds=0.0)
+
+
+def spec(**options):
+    return BenchSpec(("twin",), {key: str(value) for key, value in options.items()}, tiles=TILES)
+
+
+def sweep(executor, store, protocol=PROTOCOL):
+    return run_sweep(executor, CellTable.product(executor.facts.tiles, SHAPES), protocol, store)
+
+
+@pytest.fixture
+def cluster():
+    """A scheduler with two single-threaded workers, as a user starts them."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as running:
+        yield running
+
+
+def test_two_devices_share_a_sweep_and_their_offset_is_told():
+    with open_executor(spec(), devices=["0", "3"]) as executor, SweepStore(MEMORY) as store:
+        tally = sweep(executor, store)
+        cube = cube_of(store)
+        assert set(executor.devices) == {"simulated-0", "simulated-3"}
+    assert (tally.count == 4).all()
+    assert len(tally.devices) == 2
+    used = cube["repeat_device"].values
+    assert 0.2 < used.mean() < 0.8  # both took their part
+    assert ((used == 0).any(-1) & (used == 1).any(-1)).mean() > 0.5  # of most cells
+    first, second = sorted(tally.devices)
+    one, two = measured_alone("0"), measured_alone("3")
+    planted = float(np.median(two["time"] / one["time"])) - 1.0
+    assert abs(planted) > 1e-3
+    offsets = {entry["device"]: entry for entry in json.loads(cube.attrs["device_offsets"])}
+    found = offsets[second]["fraction"] - offsets[first]["fraction"]
+    assert found == pytest.approx(planted, abs=3e-4)
+    assert offsets[first]["error"] < 2e-4
+
+
+def measured_alone(device):
+    with open_executor(spec(device=device)) as executor, SweepStore(MEMORY) as store:
+        sweep(executor, store)
+        return cube_of(store)
+
+
+def test_a_killed_workers_cells_are_measured_by_others(cluster):
+    with open_executor(spec(pace=0.002, device="{worker}"), dask=cluster.scheduler_address) as executor:
+        workers = [psutil.Process(nanny.pid) for nanny in cluster.workers.values()]
+
+        def kill():
+            time.sleep(1.0)
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        with SweepStore(MEMORY) as store:
+            tally = sweep(executor, store)
+            cube = cube_of(store)
+        thread.join()
+    assert not workers[0].is_running()
+    assert (tally.count == 4).all()
+    assert (cube["status"].values == 0).all()
+
+
+def test_workers_that_own_the_same_device_are_refused(cluster):
+    with (
+        pytest.raises(BackendError, match="two workers own the device"),
+        open_executor(spec(), dask=cluster.scheduler_address),
+    ):
+        pass
+
+
+def test_a_worker_with_several_threads_is_refused():
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as running,
+        pytest.raises(BackendError, match="--nthreads 1"),
+        open_executor(spec(), dask=running.scheduler_address),
+    ):
+        pass
+
+
+def test_an_address_without_a_scheduler():
+    with pytest.raises(BackendError, match="no dask scheduler"), open_executor(spec(), dask="tcp://127.0.0.1:1"):
+        pass
+
+
+def test_a_device_twice_or_both_ways_at_once():
+    with pytest.raises(BackendError, match="twice"), open_executor(spec(), devices=["0", "0"]):
+        pass
+    with (
+        pytest.raises(InputError, match="at once"),
+        open_executor(spec(), dask="tcp://127.0.0.1:1", devices=["0"]),
+    ):
+        pass
+
+
+def test_a_backend_that_cannot_be_opened_says_so(cluster):
+    with (
+        pytest.raises(BackendError, match="worker"),
+        open_executor(spec(device="nonsense"), dask=cluster.scheduler_address),
+    ):
+        pass
