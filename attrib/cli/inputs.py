@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,15 @@ from typing import TYPE_CHECKING
 from harness.errors import CubeError, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
     from harness.tile import Tile
     from models.result import FitResult
+
+_MOST_SHAPES = 10_000_000
+"""Of a grid: a day of timings, and a table that still fits the memory."""
 
 
 def read_cubes(paths: Sequence[Path]) -> list[xr.Dataset]:
@@ -38,7 +44,7 @@ def read_cubes(paths: Sequence[Path]) -> list[xr.Dataset]:
         first, other = device_of(cubes[0]), device_of(cube)
         if first.id != other.id:
             raise InputError(f"{path}: was measured on {other.name}, {paths[0]} on {first.name}")
-        for key in ("dtype", "dtype_out"):
+        for key in ("dtype", "dtype_out", "pitch_multiple", "core_limit"):
             if cube.attrs.get(key) != cubes[0].attrs.get(key):
                 raise InputError(
                     f"{path}: {key} is {cube.attrs.get(key)}, that of {paths[0]} is {cubes[0].attrs.get(key)}"
@@ -104,3 +110,46 @@ def read_shape(text: str) -> tuple[int, int, int]:
         raise InputError(f"shape {text!r}: expected M,N,K as three positive whole numbers, as 1000,512,4096")
     m, n, k = (int(part) for part in parts)
     return (m, n, k)
+
+
+def read_grid_or_shapes(grid: str | None, shapes: Path | None) -> NDArray[np.int64]:
+    """Read the shapes to measure: of a grid, or of a table.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        Columns M, N, K in elements; a grid in C order.
+
+    Raises
+    ------
+    InputError
+        If neither or both are given, or one is no grid or table of shapes.
+    """
+    import numpy as np
+
+    if (grid is None) == (shapes is None):
+        raise InputError("give either --grid first:last:step or --shapes CSV")
+    if grid is not None:
+        from harness.grid import Grid
+
+        axes = Grid.parse(grid)
+        if math.prod(axes.shape) > _MOST_SHAPES:
+            raise InputError(
+                f"grid {grid!r}: {math.prod(axes.shape):,} shapes, more than can be measured; take a larger step"
+            )
+        return axes.shapes()
+    from attrib.predict import read_shapes
+
+    assert shapes is not None
+    table = read_shapes(shapes)
+    if "tile" in table:
+        raise InputError(f"{shapes}: column 'tile' is not heeded here; give --tiles, and a table of M,N,K alone")
+    found = np.empty((len(table), 3), dtype=np.int64)
+    for row, (line, texts) in enumerate(zip(table.index, table[list("MNK")].to_numpy(), strict=True)):
+        try:
+            found[row] = read_shape(",".join(texts))
+        except (InputError, OverflowError):
+            raise InputError(
+                f"{shapes}, line {line}: expected M,N,K as three positive whole numbers, got {','.join(texts)}"
+            ) from None
+    return np.unique(found, axis=0)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from attrib.cli import attribute, devices, fit, import_timings, optimize, predict, run
+from attrib.cli import attribute, devices, fit, import_timings, measure, optimize, predict, run
 from harness.errors import AttribError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -52,6 +52,7 @@ def _root(
 
 for _name, _command, _example in (
     ("devices", devices.devices, devices.EXAMPLE),
+    ("measure", measure.measure, measure.EXAMPLE),
     ("import", import_timings.import_timings, import_timings.EXAMPLE),
     ("fit", fit.fit, fit.EXAMPLE),
     ("attribute", attribute.attribute, attribute.EXAMPLE),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 _PREFIXES = {0: "", -3: "m", -6: "u", -9: "n", -12: "p", -15: "f", -18: "a"}
+_SMALL = 5e-4
+"""Smallest number that is not shown as zero."""
 _RATES = {"s/byte": (1e-9, "GB/s"), "s/FLOP": (1e-12, "TFLOP/s")}
 
 
@@ -58,9 +60,14 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
 
 
 def number(value: float | None, decimals: int = 1) -> str:
-    """Fixed number of decimals; a dash where there is no value, and no minus before a zero."""
+    """Fixed number of decimals; a dash where there is no value, and no minus before a zero.
+
+    A small value shows two significant digits: the throughput of a laptop's core is not 0.0.
+    """
     if value is None or not math.isfinite(value):
         return "-"
+    if _SMALL <= abs(value) < 10.0 ** (1 - decimals):
+        return digits(value, 2)
     text = f"{value:,.{decimals}f}"
     return text if any(digit in text for digit in "123456789") else text.lstrip("-")
 

@@ -23,10 +23,16 @@ _PREFIXES = {
 }
 
 
+_SMALL = 5e-4
+"""Smallest number that is not shown as zero."""
+
+
 def plain(value: float | None, digits: int = 1) -> str:
-    """Fixed number of decimals; a dash where there is no value."""
+    """Fixed number of decimals, two significant digits where it is small; a dash where there is no value."""
     if value is None or not math.isfinite(value):
         return DASH
+    if _SMALL <= abs(value) < 10.0 ** (1 - digits):
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
     text = f"{value:,.{digits}f}"
     return text if float(text.replace(",", "")) else text.replace("-", "").replace("+", "")
 

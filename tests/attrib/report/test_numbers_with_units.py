@@ -32,10 +32,12 @@ def test_intervals_keep_the_unit_of_their_estimate():
 
 
 def test_signs_and_missing_values():
-    assert number(-0.04) == "0.0"
+    assert number(-0.04) == "−0.040"
+    assert number(-0.0004) == "0.0"
     assert number(-1.25, 2) == "−1.25"
     assert signed(2.0) == "+2.0"
-    assert signed(0.01) == "0.0"
+    assert signed(0.01) == "+0.010"
+    assert signed(0.0001) == "0.0"
     assert number(float("nan")) == percent(None) == "–"
     assert percent(0.0123) == "1.2 %"
     assert percent(0.71) == "71 %"
