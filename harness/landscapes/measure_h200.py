@@ -1,8 +1,8 @@
 """Measure the bundled H200 landscapes: ``python -m harness.landscapes.measure_h200 OUT``.
 
-Writes three cubes with all repeats (grid, lines, scatter) into the folder OUT. All cells of all three are
-shuffled into the same passes, and the references (empty kernel, peak rate, copy bandwidth) are taken in the
-same run. ``pack.py`` makes the bundled files of these.
+Writes three cubes with all repeats (grid, lines, scatter) into the folder OUT. All cells of all three are one
+sweep, whose store lies beside them: run the same command again to go on after an interruption. The references
+(empty kernel, peak rate, copy bandwidth) are taken before and after. ``pack.py`` makes the bundled files of these.
 """
 
 from __future__ import annotations
@@ -10,23 +10,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from harness.backends.backend import Cell
-from harness.backends.cuda_host import import_cuda_torch
-from harness.backends.torch_blas import TorchBlasBackend
-from harness.backends.triton import TritonBackend
-from harness.cube import dense_cube, sparse_cube
+from harness.backends.cuda.backend import CudaOptions
+from harness.backends.cuda.host import import_cuda_torch
+from harness.backends.cuda.torch_blas import TorchBlasBackend
+from harness.backends.cuda.triton import TritonBackend, TritonOptions
+from harness.cube import densify
 from harness.grid import Grid
 from harness.protocol import Protocol
 from harness.store import save_cube
-from harness.sweep import Measurement, sweep
+from harness.sweep.bench import Bench
+from harness.sweep.cells import CellTable
+from harness.sweep.collect import cube_of
+from harness.sweep.executor import SerialExecutor
+from harness.sweep.run import Step, run_sweep
+from harness.sweep.store import SweepStore
 from harness.tile import Tile
 
 # Settings of the two other axes for the fine lines: large and small problems, few and many work-groups, and
@@ -80,7 +85,7 @@ def references(triton: TritonBackend, vendor: TorchBlasBackend) -> dict[str, flo
     size = 8192
     cell = Cell(Tile.parse("vendor"), size, size, size)
     one = np.array([4], dtype=np.int64)
-    best = min(float(vendor.time([cell], one)[0]) for _ in range(20))
+    best = min(float(vendor.time([cell], one, "warm").seconds[0]) for _ in range(20))
     elements = 1 << 30
     source = torch.empty(elements, dtype=torch.float32, device="cuda").normal_()
     target = torch.empty_like(source)
@@ -112,107 +117,57 @@ def main() -> None:
     options = parser.parse_args()
 
     began = perf_counter()
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    triton, vendor = TritonBackend(options.seed), TorchBlasBackend(options.seed)
-    tiles = (*triton.tiles, *vendor.tiles)
-    grid = Grid.parse("512:4096:512" if options.smoke else "128:4096:128")
+    triton = TritonBackend(TritonOptions(seed=options.seed))
+    vendor = TorchBlasBackend(CudaOptions(seed=options.seed))
+    grid = Grid.parse("512:4096:512" if options.smoke else "128:4096:128").shapes()
     lines, scatter = line_shapes(), scatter_shapes(np.random.default_rng(options.seed))
     if options.smoke:
         lines, scatter = lines[::40], scatter[::20]
-    parts = {"grid": grid.shapes(), "lines": lines, "scatter": scatter}
-    cells = {
-        name: [Cell(tile, *map(int, shape)) for tile in tiles for shape in shapes] for name, shapes in parts.items()
-    }
-    everything = [cell for group in cells.values() for cell in group]
-    triton.prepare([cell for cell in everything if not cell.tile.hidden], threads=16)
-    vendor.prepare([cell for cell in everything if cell.tile.hidden])
-    report(f"{len(everything)} cells, {len(triton.environment()['kernels'])} kernels compiled", began)
-    before = references(triton, vendor)
-    report(json.dumps(before), began)
+    parts = {"grid": grid, "lines": lines, "scatter": scatter}
+    everything = np.unique(np.concatenate(list(parts.values())), axis=0)
+    table = CellTable.product((*triton.tiles, *vendor.tiles), everything)
+    executor = SerialExecutor(Bench({"triton": triton, "torch-blas": vendor}))
+    protocol = Protocol(repeats=options.repeats, max_repeats=options.repeats, seed=options.seed)
 
-    last = [perf_counter()]
+    last = [0.0]
 
-    def progress(done: int, total: int) -> None:
-        if perf_counter() - last[0] > 15 or done == total:
-            last[0] = perf_counter()
-            report(f"{done} of {total} timings", began)
+    def progress(step: Step) -> None:
+        if step.seconds - last[0] > 15:
+            last[0] = step.seconds
+            report(f"{step.stage}: {step.all_done} of {step.all_total} timings", began)
 
-    protocol = Protocol(repeats=options.repeats, seed=options.seed)
-    measured = sweep([triton, vendor], everything, protocol, progress=progress)
-    after = references(triton, vendor)
-    provenance: dict[str, Any] = {
-        "protocol": protocol.to_dict(),
-        "software": {**triton.environment()},
-        "reference_before": before,
-        "reference_after": after,
-        "empty_kernel_s": 0.5 * (before["empty_kernel_s"] + after["empty_kernel_s"]),
-        "silent_kernel_s": 0.5 * (before["silent_kernel_s"] + after["silent_kernel_s"]),
-        "bare_kernel_s": 0.5 * (before["bare_kernel_s"] + after["bare_kernel_s"]),
-        "peak_matrix_rate_flop_per_s": max(r["peak_matrix_rate_flop_per_s"] for r in (before, after)),
-        "copy_bandwidth_bytes_per_s": max(r["copy_bandwidth_bytes_per_s"] for r in (before, after)),
-        "largest_relative_error": dict(measured.errors),
-        "pass_ratio": [float(ratio) for ratio in measured.pass_ratio],
-        "dtype_out": "bf16",
-        "vector_bytes": 2 * triton.environment()["vector_elements"],
-        "seed": options.seed,
-        "measured_at": started,
-        "script": "harness/landscapes/measure_h200.py",
-    }
     options.out.mkdir(parents=True, exist_ok=True)
-    start = 0
-    for name, group in cells.items():
-        rows = slice(start, start + len(group))
-        start += len(group)
-        save(options.out / f"h200_bf16_{name}.nc", name, grid, tiles, measured, rows, triton, provenance)
-    report(f"pass ratios {provenance['pass_ratio']}", began)
-    report(f"largest errors {provenance['largest_relative_error']}", began)
-    report(f"references after {json.dumps(after)}", began)
-    report(json.dumps(provenance["software"])[:3000], began)
+    with SweepStore(options.out / "h200_bf16.sweep") as store:
+        before = references(triton, vendor)
+        report(json.dumps(before), began)
+        run_sweep(executor, table, protocol, store, progress=progress)
+        after = references(triton, vendor)
+        report(json.dumps(after), began)
+        cube = cube_of(store)
+    both = {key: 0.5 * (before[key] + after[key]) for key in ("empty_kernel_s", "silent_kernel_s", "bare_kernel_s")}
+    best = {
+        key: max(before[key], after[key]) for key in ("peak_matrix_rate_flop_per_s", "copy_bandwidth_bytes_per_s")
+    }
+    cube = cube.assign_attrs(
+        reference_before=json.dumps(before),
+        reference_after=json.dumps(after),
+        script="harness/landscapes/measure_h200.py",
+        **both,
+        **best,
+    )
+    for name, shapes in parts.items():
+        save_cube(part_of(cube, shapes), options.out / f"h200_bf16_{name}.nc")
 
 
-def save(
-    path: Path,
-    name: str,
-    grid: Grid,
-    tiles: tuple[Tile, ...],
-    measured: Measurement,
-    rows: slice,
-    backend: TritonBackend,
-    provenance: dict[str, Any],
-) -> None:
-    """Write one cube with all repeats."""
-    repeats, status = measured.repeats[rows], measured.status[rows]
-    launches = measured.launches[rows]
-    time, spread = measured.time[rows], measured.spread[rows]
-    if name == "grid":
-        shape = (len(tiles), *grid.shape)
-        cube = dense_cube(
-            time.reshape(shape),
-            grid.M,
-            grid.N,
-            grid.K,
-            tiles,
-            backend.device,
-            status=status.reshape(shape),
-            spread=spread.reshape(shape),
-            repeats=repeats.reshape(*shape, -1),
-            attrs=provenance,
-        )
-    else:
-        group = measured.cells[rows]
-        shapes = np.array([[cell.M, cell.N, cell.K] for cell in group])
-        cube = sparse_cube(
-            time,
-            shapes,
-            [cell.tile for cell in group],
-            backend.device,
-            status=status,
-            spread=spread,
-            repeats=repeats,
-            attrs=provenance,
-        )
-    launches = launches.reshape(cube["time"].shape).astype(np.int16)
-    save_cube(cube.assign(launches=(cube["time"].dims, launches)), path)
+def part_of(cube: xr.Dataset, shapes: NDArray[np.int64]) -> xr.Dataset:
+    """Return the samples of the given shapes, (n, 3), of a sparse cube; dense where they fill a grid."""
+    measured = np.stack([cube[axis].values for axis in "MNK"], axis=1)
+    step = int(max(measured.max(), shapes.max())) + 1
+    code = np.array([step**2, step, 1])
+    wanted = np.isin(measured @ code, shapes @ code)
+    part = cube.isel(sample=np.flatnonzero(wanted))
+    dense = densify(part)
+    return part if dense is None else dense
 
 
 def report(text: str, began: float) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.backends.backend import Cell
-from harness.backends.torch_blas import TorchBlasBackend
-from harness.backends.triton import TritonBackend
+from harness.backends.cuda.torch_blas import TorchBlasBackend
+from harness.backends.cuda.triton import TritonBackend
 from harness.landscapes import BUNDLED, bundled_cube
-from harness.protocol import TOLERANCE, Protocol
+from harness.protocol import TOLERANCE
 from harness.samples import Samples
-from harness.sweep import owners, verify
+from harness.sweep.bench import Bench
+from harness.sweep.cells import CellTable
 
 
 def main() -> None:
@@ -27,21 +27,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    backends = [TritonBackend(), TorchBlasBackend()]
-    cells: list[Cell] = []
-    for name in BUNDLED:
-        part = Samples.from_cube(bundled_cube(name))
-        sizes = zip(part.tile.tolist(), part.M.tolist(), part.N.tolist(), part.K.tolist(), strict=True)
-        cells += [Cell(part.tiles[tile], m, n, k) for tile, m, n, k in sizes]
-    owner = owners(backends, cells)
-    errors, kernels = verify(backends, cells, owner, Protocol(verified_per_kernel=12), np.random.default_rng(0))
+    bench = Bench({"triton": TritonBackend(), "torch-blas": TorchBlasBackend()})
+    parts = [Samples.from_cube(bundled_cube(name)) for name in BUNDLED]
+    tables = [CellTable(p.tiles, p.tile, np.stack([p.M, p.N, p.K], axis=1)) for p in parts]
     table: dict[str, dict[str, Any]] = {}
-    for row, error in errors.items():
-        name = str(backends[owner[row]].kernel_of(cells[row]))
-        entry = table.setdefault(name, {"cells": len(kernels[row]), "checked": 0, "largest_relative_error": 0.0})
-        entry["checked"] += 1
-        entry["largest_relative_error"] = max(entry["largest_relative_error"], error)
-    data = {"tolerance": TOLERANCE["bf16"], "device": str(backends[0].environment()["device"]), "kernels": table}
+    for cells in tables:
+        owner = bench.survey(cells).owner
+        bench.prepare(cells, owner)
+        for kernel in bench.kernels(cells, owner, per_kernel=12, seed=0):
+            entry = table.setdefault(kernel.name, {"cells": 0, "checked": 0, "largest_relative_error": 0.0})
+            errors = bench.errors(cells, owner, kernel.sample)
+            entry["cells"] += kernel.rows.size
+            entry["checked"] += len(errors)
+            entry["largest_relative_error"] = max(entry["largest_relative_error"], *errors.values())
+    device = str(bench.backends["triton"].configuration()["device"])
+    data = {"tolerance": TOLERANCE["bf16"], "device": device, "kernels": table}
     options.out.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
