@@ -86,7 +86,8 @@ def kill(out: Path) -> dict[str, Any]:
     while killed < KILLS:
         process = attrib("measure", *SMALL, "-o", str(target), "--json")
         try:
-            process.wait(timeout=seconds * rng.uniform(0.3, 0.9))
+            # Starting takes some seconds: most kills fall into the first passes of a start.
+            process.wait(timeout=seconds * rng.uniform(0.25, 0.45))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
