@@ -9,7 +9,7 @@ import typer
 
 from attrib.cli.inputs import read_grid_or_shapes
 from attrib.cli.measure_screen import sweep_progress
-from attrib.cli.measure_tables import show_cube, show_estimate
+from attrib.cli.measure_tables import show_cube, show_estimate, show_offsets
 from attrib.cli.options import Json
 from attrib.cli.outputs import check_outputs
 from attrib.cli.screen import show, show_json
@@ -79,6 +79,10 @@ def measure(
         Path | None,
         typer.Option(metavar="STORE", help="Measure nothing: make the cube of what this store holds so far."),
     ] = None,
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CUBE", help="Measure nothing: merge cubes of several like devices; repeatable."),
+    ] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Scheduler whose workers measure, one device each.")
     ] = None,
@@ -100,6 +104,9 @@ def measure(
         return
     if collect is not None:
         _collect(collect, output, as_json)
+        return
+    if merge:
+        _merge(merge, output, as_json)
         return
     if backend is None:
         raise InputError("--backend is needed: 'attrib measure --backends' lists them")
@@ -192,6 +199,23 @@ def _collect(path: Path, output: Path | None, as_json: bool) -> None:
         cube = cube_of(store)
     save_cube(cube, output)
     show_cube(cube, output, path, as_json)
+
+
+def _merge(paths: list[Path], output: Path | None, as_json: bool) -> None:
+    from harness.merge import merge_cubes, offsets_of
+    from harness.store import open_cube, save_cube
+
+    if output is None:
+        raise InputError("-o CUBE is needed: the cube to write")
+    check_outputs([output], paths)
+    cube = merge_cubes([open_cube(path) for path in paths], [str(path) for path in paths])
+    save_cube(cube, output)
+    offsets = offsets_of(cube)
+    if as_json:
+        show_json({"output": str(output), "cells": int(cube["time"].size), "device_offsets": offsets})
+        return
+    show(f"{output}: {cube['time'].size:,} cells")
+    show_offsets(offsets)
 
 
 def _list_backends(as_json: bool) -> None:

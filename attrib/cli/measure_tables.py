@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,8 +119,11 @@ def show_cube(cube: xr.Dataset, output: Path, store: Path, as_json: bool) -> Non
             f"drift: {percent(drift['trend'], 2)} from begin to end (p = {drift['p_value']:.2g}); sentinels move "
             f"{percent(drift['beyond_noise'], 2)} beyond their noise of {percent(drift['noise'], 2)}"
         )
-    for offset in facts["device_offsets"]:
-        show(f"device {offset['device']}: times {percent(offset['fraction'], 2)} from the median device")
+        if drift["beyond_noise"] > json.loads(str(cube.attrs["protocol"]))["target_error"]:
+            show(
+                "  the device moved by more than the target error: look at clocks, temperature and other work on it"
+            )
+    show_offsets(facts["device_offsets"])
     if facts["largest_relative_error"]:
         worst = max(facts["largest_relative_error"].values())
         show(f"checked results: largest relative error {worst:.2g}")
@@ -130,6 +134,18 @@ def show_cube(cube: xr.Dataset, output: Path, store: Path, as_json: bool) -> Non
         f"kernels ran {duration(facts['kernel_seconds'])} of {duration(facts['busy_seconds'])} measuring; "
         f"every repeat is kept in {store}"
     )
+
+
+def show_offsets(offsets: Sequence[Mapping[str, Any]]) -> None:
+    """Say how the paces of several devices differ."""
+    for offset in offsets:
+        if offset["fraction"] is None:
+            show(f"device {offset['device']}: no cell in common with another, so its pace cannot be told")
+        else:
+            show(
+                f"device {offset['device']}: times {percent(offset['fraction'], 2)} from the median device "
+                f"(standard error {percent(offset['error'], 2)}, {offset['timings']:,} timings)"
+            )
 
 
 def _bytes(count: int) -> str:

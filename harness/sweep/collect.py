@@ -115,7 +115,7 @@ def _attributes(
     because: Mapping[str, list[str]],
 ) -> dict[str, Any]:
     rows, seconds, finished, device = tally.sentinel_timings()
-    offsets = device_offsets(tally)
+    offsets = device_offsets(tally.repeats, tally.repeat_device, tally.devices)
     # A device's own pace is no drift: the sentinels are compared within each.
     levels = (
         np.array([1.0 + offset.fraction for offset in offsets]) if offsets else np.ones(max(1, len(tally.devices)))

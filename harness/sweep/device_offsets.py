@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-
-from harness.sweep.tally import Tally
+from numpy.typing import NDArray
 
 _CYCLES = 20
 
@@ -33,29 +33,39 @@ class DeviceOffset:
     timings: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; ``None`` where an offset cannot be told."""
+        return {key: None if value != value else value for key, value in asdict(self).items()}
 
 
-def device_offsets(tally: Tally) -> tuple[DeviceOffset, ...]:
+def device_offsets(
+    repeats: NDArray[np.float64], device: NDArray[np.integer[Any]], labels: Sequence[str]
+) -> tuple[DeviceOffset, ...]:
     """Estimate each device's pace from the cells that several devices measured.
 
-    The repeats of a cell are dealt to the devices at random, so log time is a cell effect plus a device effect: a
-    two-way layout, fitted by medians in turn (Tukey's median polish), which a few disturbed repeats do not move.
+    Log time is a cell effect plus a device effect: a two-way layout, fitted by medians in turn (Tukey's median
+    polish), which a few disturbed repeats do not move.
+
+    Parameters
+    ----------
+    repeats : ndarray of float64, shape (n, repeat)
+        Seconds; NaN where a cell has fewer.
+    device : ndarray of int, shape (n, repeat)
+        Index into ``labels`` of each repeat.
+    labels : sequence of str
 
     Returns
     -------
     tuple of DeviceOffset
-        In the order of ``tally.devices``; empty for one device. A device that shares no cell with another has an
+        In the order of ``labels``; empty for one device. A device that shares no cell with another has an
         offset of NaN: it cannot be told from its cells.
     """
-    number = len(tally.devices)
+    number = len(labels)
     if number < 2:
         return ()
-    logs = np.log(tally.repeats)
-    device = np.where(np.isfinite(logs), tally.repeat_device, -1)
+    logs = np.log(repeats)
+    device = np.where(np.isfinite(logs), device, -1)
     lowest = np.where(device < 0, number, device).min(axis=1)
-    rows = np.flatnonzero((tally.count >= 2) & (device.max(axis=1) > lowest))
+    rows = np.flatnonzero(device.max(axis=1) > lowest)
     effect = np.zeros(number)
     used = np.array([int((device[rows] == i).sum()) for i in range(number)])
     scatter = np.full(number, np.nan)
@@ -74,7 +84,7 @@ def device_offsets(tally: Tally) -> tuple[DeviceOffset, ...]:
     effect[used == 0] = np.nan
     return tuple(
         DeviceOffset(
-            tally.devices[i],
+            labels[i],
             float(np.expm1(effect[i])),
             float(scatter[i] * np.sqrt(np.pi / 2 / max(1, used[i]))),
             int(used[i]),

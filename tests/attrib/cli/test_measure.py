@@ -289,3 +289,52 @@ def test_in_a_process_of_its_own(site, cube):
     done = subprocess.run([*command, *settings], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["status"] == {"ok": 2}
     assert "compiling and warming up" in done.stderr
+
+
+def test_a_cube_of_an_unfinished_store_without_the_device(measure, cube):
+    measure("--backend", "fake", "--grid", GRID, "-o", cube, "--repeats", "2", "--max-repeats", "2")
+    other = cube.with_name("collected.nc")
+    found = measure("--collect", f"{cube}.sweep", "-o", other)
+    assert found.status == 0, found.err
+    assert open_cube(other).identical(open_cube(cube))
+    assert measure("--collect", cube.with_name("none.sweep"), "-o", other).status == 2
+    assert measure("--collect", cube, "-o", other).status == 2  # a cube is no store
+
+
+def test_merged_cubes(measure, cube):
+    parts = [cube.with_name(name) for name in ("a.nc", "b.nc")]
+    for part, seed in zip(parts, ("1", "2"), strict=True):
+        run = (
+            "--backend",
+            "fake",
+            "--grid",
+            GRID,
+            "-o",
+            part,
+            "--seed",
+            seed,
+            "--repeats",
+            "2",
+            "--max-repeats",
+            "2",
+        )
+        assert measure(*run).status == 0
+    found = measure("--merge", parts[0], "--merge", parts[1], "-o", cube)
+    assert found.status == 0, found.err
+    assert open_cube(cube).sizes["repeat"] == 4
+    assert f"device {parts[0]}: times" in found.out
+    told = json.loads(measure("--merge", parts[0], "--merge", parts[1], "-o", cube, "--json").out)
+    assert [entry["timings"] for entry in told["device_offsets"]] == [2 * CELLS, 2 * CELLS]
+    assert measure("--merge", parts[0], "-o", cube).status == 2
+
+
+def test_rarer_settings_of_the_protocol(measure, cube):
+    arguments = ("--backend", "fake", "--grid", GRID, "-o", cube, "--repeats", "1", "--max-repeats", "1")
+    found = measure(*arguments, "--protocol", "max_launches=2", "--protocol", "outlier-threshold=7")
+    assert found.status == 0, found.err
+    declared = json.loads(open_cube(cube).attrs["protocol"])
+    assert (declared["max_launches"], declared["outlier_threshold"]) == (2, 7.0)
+    for wrong in ("repeats=3", "max_launches=many", "max_launches"):
+        refused = measure(*arguments, "--protocol", wrong)
+        assert refused.status == 2
+        assert refused.err.count("\n") == 1
