@@ -11,7 +11,8 @@
 ``devices``
     Where there are several GPUs: one sweep over all of them, and their offsets.
 
-The results go to ``OUT/harness_h200.json``; those of the run quoted in the docs are kept beside this script.
+The results go to ``OUT/harness_h200.json`` and, in words, to ``OUT/harness_h200.md``; those of the run quoted in the
+docs are kept beside this script.
 """
 
 from __future__ import annotations
@@ -170,6 +171,91 @@ def devices(out: Path) -> dict[str, Any]:
     }
 
 
+def in_words(results: dict[str, Any]) -> str:
+    """Say what came out, one section for each part."""
+    lines = [
+        "# What the harness did on an H200",
+        "",
+        "Printed by `docs/harness_h200.py`; one run, one machine.",
+        "",
+    ]
+    for name, say in (("full", _say_full), ("kill", _say_kill), ("interventions", _say_interventions)):
+        if name in results:
+            lines += [*say(results[name]), ""]
+    if "devices" in results:
+        lines += [*_say_devices(results["devices"]), ""]
+    return "\n".join(lines)
+
+
+def _say_full(found: dict[str, Any]) -> list[str]:
+    passes = ", ".join(f"{ratio:.4f}" for ratio in found["median_ratio_of_passes_to_the_first"])
+    return [
+        "## The full grid",
+        "",
+        f"32,768 shapes x 7 kernels, one rough pass and 4 repeats: {found['wall_s']:.0f} s from command to cube, "
+        f"kernels {found['kernel_s']:.0f} s of it (allowed: 1.3 x + 60 s = {found['allowed_s']:.0f} s).",
+        f"Spread of one repeat {found['median_spread_of_a_repeat']:.2%} in the median cell; passes to the first: "
+        f"{passes}.",
+        f"Drift {found['drift']['trend']:.2%} from begin to end (p = {found['drift']['p_value']:.2g}), sentinels "
+        f"{found['drift']['beyond_noise']:.2%} beyond their noise of {found['drift']['noise']:.2%}; "
+        f"{found['outliers']:,} outliers; largest relative error {max(found['largest_relative_error'].values()):.2g}.",
+    ]
+
+
+def _say_kill(found: dict[str, Any]) -> list[str]:
+    return [
+        "## Killed and resumed",
+        "",
+        f"4,096 shapes x 7 kernels, {found['kills']} kills: times over those of an uninterrupted sweep have a median "
+        f"of {found['median_ratio']:.4f} and a robust deviation of {found['robust_sd_of_ratio']:.2%}, "
+        f"{found['robust_sd_in_standard_errors']:.2f} of what the standard errors of both let expect.",
+    ]
+
+
+def _say_interventions(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Fewer cores",
+        "",
+        "A persistent Triton kernel limited to some of the 132 cores; what is counted from the timings alone.",
+        "",
+        "| limit | `count_cores` (95 % set) | `attrib fit`, by tile | held-out error |",
+        "|---|---|---|---|",
+    ]
+    for limit, counted in sorted(found["counted_cores"].items(), key=lambda item: -int(item[0])):
+        alone = counted["count_cores"]
+        tiles = ", ".join(f"{name}: {cores}" for name, cores in counted["attrib_fit"].items())
+        error = ", ".join(f"{value:.2%}" for value in counted["held_out_mape"].values())
+        lines.append(f"| {limit} | {alone['cores']} ({', '.join(map(str, alone['set']))}) | {tiles} | {error} |")
+    lines += [
+        "",
+        "## Padded rows",
+        "",
+        "Time at N over the time at the next multiple of 64 (128 bytes), folded at that period: largest less smallest "
+        "phase, for all N that are multiples of 8 and for those of 16, which vector loads still take.",
+        "",
+        "| tile | rows as they come | of 16 only | padded to 64 elements |",
+        "|---|---|---|---|",
+    ]
+    plain, padded = (found["pitch"][f"h200_bf16_pitch{pitch}"] for pitch in (1, 64))
+    for tile, effect in plain.items():
+        vector = [value for phase, value in effect["by_n_mod_64"].items() if int(phase) % 16 == 0]
+        lines.append(
+            f"| {tile} | {effect['amplitude']:.1%} | {max(vector) - min(vector):.1%} | {padded[tile]['amplitude']:.1%} |"
+        )
+    return lines
+
+
+def _say_devices(found: dict[str, Any]) -> list[str]:
+    offsets = "; ".join(f"{o['fraction']:+.2%} (standard error {o['error']:.3%})" for o in found["offsets"])
+    return [
+        "## Two GPUs at once",
+        "",
+        f"4,096 shapes x 7 kernels on devices {found['devices']}: {found['wall_s']:.0f} s against "
+        f"{found['wall_of_one_s']:.0f} s on one, starting included. Offsets from the median device: {offsets}. "
+        f"Spread of one repeat {found['spread'][0]:.2%} against {found['spread'][1]:.2%}.",
+    ]
+
+
 def main() -> None:
     """Run the parts asked for and write what came out."""
     parts = {"full": full, "kill": kill, "interventions": interventions, "devices": devices}
@@ -185,6 +271,7 @@ def main() -> None:
         results[name] = parts[name](options.out)
         results[name]["seconds"] = time.perf_counter() - began
         target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        target.with_suffix(".md").write_text(in_words(results), encoding="utf-8")
         sys.stderr.write(f"{name}: {json.dumps(results[name])[:1500]}\n")
 
 
