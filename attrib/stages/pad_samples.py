@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from attrib.compiled import njit
+from harness.compiled import njit
 from harness.errors import InputError
 
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from attrib.compiled import njit
 from attrib.landscape import Landscape
 from attrib.stages.stage import RUN, UNAVAILABLE, Decisions, Stage, StageResult
+from harness.compiled import njit
 from harness.errors import InputError, NotApplicableError
 from harness.grid import AXES, uniform_step
 

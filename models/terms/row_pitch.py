@@ -24,7 +24,8 @@ class RowPitch(Term):
 
     A's pitch is K elements and that of B is N, unless rows were laid out further apart. Three alignments are told
     apart: the cache line, half a line, and the vector unit below which every element is loaded by itself. Costs
-    are per wave and step where the tile is known, else per byte of the operand. Smooth counterpart: all rows aligned.
+    are per wave and step where the tile is known, else per byte of the operand. Smooth counterpart: all rows
+    aligned.
     """
 
     name: ClassVar[str] = "row pitch"

@@ -1,0 +1,84 @@
+"""Seconds of many launches of one tile variant."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.compiled import njit
+from harness.twin.chip import ChipNumbers, KernelNumbers
+from harness.twin.mechanisms import Switches
+from harness.twin.schedule import makespan
+from harness.twin.workgroups import along_n, demands
+
+
+@njit
+def core_speeds(chip: ChipNumbers, on: Switches) -> NDArray[np.float64]:
+    """Rate of each core: 1 for the fastest, the others evenly below it, in scattered order."""
+    speed = np.ones(chip.cores)
+    if on.core_spread and chip.cores > 1:
+        stride = 7 if chip.cores % 7 != 0 else 1
+        for core in range(chip.cores):
+            speed[core] = 1.0 - chip.core_spread * ((core * stride) % chip.cores) / (chip.cores - 1)
+    return speed
+
+
+@njit
+def launch_seconds(
+    M: int,
+    N: int,
+    K: int,
+    by_n: bool,
+    kernel: KernelNumbers,
+    chip: ChipNumbers,
+    on: Switches,
+    cold: bool,
+    wait: NDArray[np.float64],
+    work: NDArray[np.float64],
+) -> float:
+    """Seconds of one launch, its base overhead excluded, in one raster order.
+
+    Where work-groups are divisible (without "wave quantization") the launch takes what its busiest resource
+    takes when everything is spread evenly: engines or slots.
+    """
+    solo_rate = demands(M, N, K, kernel, chip, on, cold, by_n, wait, work)
+    count = (-(-M // kernel.m)) * (-(-N // kernel.n))
+    residents = chip.subgroups_per_core // kernel.sub_groups
+    slots = chip.cores * residents
+    speed = core_speeds(chip, on)
+    if on.wave_quantization and (on.wave_fill or count >= slots):
+        return makespan(wait, work, count, speed, residents, solo_rate, np.empty(0))
+    engines = occupied = longest = 0.0
+    for index in range(count):
+        alone = wait[index] + work[index] / solo_rate
+        engines += work[index]
+        occupied += alone
+        longest = max(longest, alone)
+    even = max(engines / speed.sum(), occupied / slots)
+    return float(max(even, longest) if on.wave_fill else even)
+
+
+@njit
+def many_seconds(
+    M: NDArray[np.int64],
+    N: NDArray[np.int64],
+    K: NDArray[np.int64],
+    kernel: KernelNumbers,
+    chip: ChipNumbers,
+    on: Switches,
+    cold: bool,
+    seconds: NDArray[np.float64],
+) -> None:
+    """Fill ``seconds`` with the time of each launch; all arrays have the shape (n,)."""
+    most = 0
+    for index in range(M.size):
+        most = max(most, (-(-M[index] // kernel.m)) * (-(-N[index] // kernel.n)))
+    wait, work = np.empty(most), np.empty(most)
+    base = chip.base_s if on.base_overhead else 0.0
+    for index in range(M.size):
+        m, n, k = M[index], N[index], K[index]
+        by_n = along_n(m, n, kernel)
+        time = launch_seconds(m, n, k, by_n, kernel, chip, on, cold, wait, work)
+        if not on.raster_and_swizzle:
+            time = min(time, launch_seconds(m, n, k, not by_n, kernel, chip, on, cold, wait, work))
+        seconds[index] = base + time
