@@ -11,8 +11,8 @@
 ``devices``
     Where there are several GPUs: one sweep over all of them, and their offsets.
 
-The results go to ``OUT/harness_h200.json`` and, in words, to ``OUT/harness_h200.md``; those of the run quoted in the
-docs are kept beside this script.
+The results go to ``OUT/harness_h200.json``, beside those of other parts found there, and in words to
+``OUT/harness_h200.md``; those of the runs quoted in the docs are kept beside this script.
 """
 
 from __future__ import annotations
@@ -126,6 +126,8 @@ def interventions(out: Path) -> dict[str, Any]:
             "held_out_mape": {name: tile.mape for name, tile in fit.tiles.items()},
         }
     pitch = {path.stem: pitch_effect(path) for path in sorted(out.glob("h200_bf16_pitch*.nc"))}
+    for key in ("uuid", "host"):
+        del summary["configuration"][key]
     return {"measured": summary, "counted_cores": counted, "pitch": pitch}
 
 
@@ -165,7 +167,7 @@ def devices(out: Path) -> dict[str, Any]:
         "devices": names,
         "wall_s": wall,
         "wall_of_one_s": time.perf_counter() - began,
-        "offsets": many["device_offsets"],
+        "offsets": [{**offset, "device": str(i)} for i, offset in enumerate(many["device_offsets"])],
         "spread": [many["median_spread"], one["median_spread"]],
         "status": many["status"],
     }
@@ -173,12 +175,11 @@ def devices(out: Path) -> dict[str, Any]:
 
 def in_words(results: dict[str, Any]) -> str:
     """Say what came out, one section for each part."""
-    lines = [
-        "# What the harness did on an H200",
-        "",
-        "Printed by `docs/harness_h200.py`; one run, one machine.",
-        "",
-    ]
+    lines = ["# What the harness did on an H200", "", "Printed by `docs/harness_h200.py`."]
+    if "interventions" in results:
+        about = results["interventions"]["measured"]["configuration"]
+        versions = ", ".join(f"{key} {about[key]}" for key in ("driver", "torch", "cuda", "triton", "python"))
+        lines += [f"{about['device']}, {versions}.", ""]
     for name, say in (("full", _say_full), ("kill", _say_kill), ("interventions", _say_interventions)):
         if name in results:
             lines += [*say(results[name]), ""]
@@ -198,7 +199,8 @@ def _say_full(found: dict[str, Any]) -> list[str]:
         f"{passes}.",
         f"Drift {found['drift']['trend']:.2%} from begin to end (p = {found['drift']['p_value']:.2g}), sentinels "
         f"{found['drift']['beyond_noise']:.2%} beyond their noise of {found['drift']['noise']:.2%}; "
-        f"{found['outliers']:,} outliers; largest relative error {max(found['largest_relative_error'].values()):.2g}.",
+        f"{found['outliers']:,} outliers; largest relative error of a result "
+        f"{max(found['largest_relative_error'].values()):.2g}.",
     ]
 
 
@@ -206,8 +208,8 @@ def _say_kill(found: dict[str, Any]) -> list[str]:
     return [
         "## Killed and resumed",
         "",
-        f"4,096 shapes x 7 kernels, {found['kills']} kills: times over those of an uninterrupted sweep have a median "
-        f"of {found['median_ratio']:.4f} and a robust deviation of {found['robust_sd_of_ratio']:.2%}, "
+        f"4,096 shapes x 7 kernels, {found['kills']} kills: times over those of an uninterrupted sweep have a "
+        f"median of {found['median_ratio']:.4f} and a robust deviation of {found['robust_sd_of_ratio']:.2%}, "
         f"{found['robust_sd_in_standard_errors']:.2f} of what the standard errors of both let expect.",
     ]
 
@@ -230,8 +232,8 @@ def _say_interventions(found: dict[str, Any]) -> list[str]:
         "",
         "## Padded rows",
         "",
-        "Time at N over the time at the next multiple of 64 (128 bytes), folded at that period: largest less smallest "
-        "phase, for all N that are multiples of 8 and for those of 16, which vector loads still take.",
+        "Time at N over the time at the next multiple of 64 (128 bytes), folded at that period: largest less "
+        "smallest phase, for all N that are multiples of 8 and for those of 16, which vector loads still take.",
         "",
         "| tile | rows as they come | of 16 only | padded to 64 elements |",
         "|---|---|---|---|",
@@ -239,9 +241,8 @@ def _say_interventions(found: dict[str, Any]) -> list[str]:
     plain, padded = (found["pitch"][f"h200_bf16_pitch{pitch}"] for pitch in (1, 64))
     for tile, effect in plain.items():
         vector = [value for phase, value in effect["by_n_mod_64"].items() if int(phase) % 16 == 0]
-        lines.append(
-            f"| {tile} | {effect['amplitude']:.1%} | {max(vector) - min(vector):.1%} | {padded[tile]['amplitude']:.1%} |"
-        )
+        shown = (effect["amplitude"], max(vector) - min(vector), padded[tile]["amplitude"])
+        lines.append(f"| {tile} | {' | '.join(f'{value:.1%}' for value in shown)} |")
     return lines
 
 
@@ -261,12 +262,12 @@ def main() -> None:
     parts = {"full": full, "kill": kill, "interventions": interventions, "devices": devices}
     parser = argparse.ArgumentParser(description="The harness on a real GPU.")
     parser.add_argument("out", type=Path)
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=["full", "kill", "interventions"])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     target = options.out / "harness_h200.json"
-    results: dict[str, Any] = {}
-    for name in options.parts:
+    results: dict[str, Any] = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    for name in options.parts or ["full", "kill", "interventions"]:
         began = time.perf_counter()
         results[name] = parts[name](options.out)
         results[name]["seconds"] = time.perf_counter() - began
