@@ -50,6 +50,7 @@ def test_a_scaled_time_is_the_time(value):
 
 
 def test_no_minus_before_zero():
-    assert number(-0.04) == "0.0"
+    assert number(-0.04) == "-0.040"
+    assert number(-0.0004) == "0.0"
     assert number(None) == percent(None) == percent(math.nan) == "-"
     assert percent(-0.1234) == "-12.3 %"

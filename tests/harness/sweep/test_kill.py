@@ -1,5 +1,6 @@
 """SIGKILL at any moment loses no finished batch and damages no store."""
 
+import contextlib
 import os
 import random
 import re
@@ -63,19 +64,20 @@ def test_killed_at_random_moments(path, tmp_path):
                 # Sometimes before the first batch of this start, sometimes within one or within its commit.
                 wait_for_lines(notes, before + chance.randrange(0, 4))
                 time.sleep(chance.uniform(0, 0.02))
-                os.kill(child, signal.SIGKILL)
-                kills += 1
+                with contextlib.suppress(ProcessLookupError):  # it came to the end of the sweep first
+                    os.kill(child, signal.SIGKILL)
+                    kills += 1
             status = int(zygote.stdout.readline())
             if path.exists():
                 with SweepStore(path) as store:
                     kept = {f"{result.number_of_pass} {result.number}" for result in store.results()}
                 lost |= set(lines(notes)) - kept
         zygote.stdin.close()
-    assert kills == KILLS
+    assert kills > KILLS / 2
     assert lost == set()
-    assert len(lines(notes)) > 2 * KILLS
+    assert len(lines(notes)) > 2 * kills
     with SweepStore(path) as store:
-        assert len(store.environments()) > KILLS / 2
+        assert len(store.environments()) > kills / 2
         resumed = cube_of(store)
     assert (resumed["status"].values == 0).all()
     with SweepStore(tmp_path / "whole") as store:
