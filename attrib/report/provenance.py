@@ -57,15 +57,32 @@ class Provenance:
         if attrs.get("measured_at"):
             facts.append(("Measured", str(attrs["measured_at"])))
         protocol = _decoded(attrs.get("protocol"))
-        repeats = protocol.get("repeats") if isinstance(protocol, dict) else None
-        repeats = attrs.get("repeats_measured", repeats)
-        if repeats is not None:
+        repeats = _repeats(analysis)
+        if repeats:
             center = protocol.get("center") if isinstance(protocol, dict) else None
-            facts.append(("Repeats", f"{repeats}" + (f"; {center}" if center else "")))
+            facts.append(("Repeats", repeats + (f"; {center}" if center else "")))
+        drift = _decoded(attrs.get("drift"))
+        if isinstance(drift, dict) and drift.get("trend") is not None:
+            moved = f"{percent(drift['trend'])} from begin to end; {percent(drift['beyond_noise'])} beyond noise"
+            facts.append(("Drift of the sentinels", moved))
         noise = [fit.noise for fit in analysis.fit.tiles.values() if np.isfinite(fit.noise)]
         if noise:
             facts.append(("Noise", f"{percent(float(np.median(noise)))} (median spread of one repeat)"))
         return cls(f"GEMM landscape of {device.name}", device.simulated, tuple(facts), _details(attrs))
+
+
+def _repeats(analysis: Analysis) -> str:
+    """Repeats of a cell, fewest to most; of a cube that was packed, those that were measured."""
+    cube = analysis.cube
+    if "repeats_measured" in cube.attrs:
+        return str(cube.attrs["repeats_measured"])
+    if "time_repeats" not in cube:
+        return ""
+    counts = cube["time_repeats"].notnull().sum("repeat").values[cube["status"].values == STATUS["ok"]]
+    if counts.size == 0:
+        return ""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _shapes(analysis: Analysis) -> str:
