@@ -57,7 +57,7 @@ class TwinOptions(BackendOptions):
 
 
 class TwinBackend(Backend):
-    """Times GEMMs on the twin: seconds come from :class:`harness.twin.Twin`.
+    """Times GEMMs on the twin, a simulated Arc B580: nothing is measured.
 
     A cell's n-th timing in this process has the noise of repeat n, so a sweep is reproducible.
 

@@ -33,7 +33,7 @@ MOST_SUBGROUPS = 32
 
 _ATOM = (8, 16, 16)
 _SUBGROUP_TILE = (32, 64)
-_FILES = ("benchmarks_attrib.hpp", "attrib_configs.toml", "build.md")
+_FILES = ("benchmarks_attrib.hpp", "attrib_configs.toml", "README.md")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def emit_registrations(directory: Path, tiles: Sequence[Tile] = PAPER_TILES) -> 
     Returns
     -------
     list of Path
-        ``benchmarks_attrib.hpp``, ``attrib_configs.toml`` and ``build.md``.
+        ``benchmarks_attrib.hpp``, ``attrib_configs.toml`` and ``README.md``.
 
     Raises
     ------

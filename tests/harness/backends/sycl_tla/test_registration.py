@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_the_three_files_agree(tmp_path):
     paths = emit_registrations(tmp_path / "new" / "folder")
-    assert [path.name for path in paths] == ["benchmarks_attrib.hpp", "attrib_configs.toml", "build.md"]
+    assert [path.name for path in paths] == ["benchmarks_attrib.hpp", "attrib_configs.toml", "README.md"]
     header, configs, build = (path.read_text() for path in paths)
     names = {registration(tile).name: str(tile) for tile in PAPER_TILES}
     assert tomllib.loads(configs) == {"executable": names}
@@ -103,7 +103,7 @@ def test_the_build_names_every_flag(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A folder like sycl-tla's own, with the header copied and the edits of build.md made."""
+    """A folder like sycl-tla's own, with the header copied and the edits of README.md made."""
     header, _, build = emit_registrations(tmp_path / "emitted", (*PAPER_TILES, Tile.of(128, 64, 16)))
     gemm = tmp_path / "benchmarks" / "gemm"
     shutil.copytree(HEADERS, gemm)
