@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-triton lint clean
 
 demo: $(VENV)/.run
 	$(BIN)/attrib run -o report/
@@ -11,6 +11,11 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest -n 2
+
+# The Triton kernels, compiled where there is an NVIDIA GPU and interpreted elsewhere; torch is a large download.
+test-triton: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[triton]'
+	$(BIN)/python -m pytest tests/harness/backends/cuda
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

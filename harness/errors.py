@@ -27,6 +27,10 @@ class BackendError(AttribError):
     """A measuring backend cannot run here."""
 
 
+class KernelError(BackendError):
+    """One kernel cannot be built or run here; others may."""
+
+
 class FitError(AttribError):
     """A model cannot be fitted to these data."""
 

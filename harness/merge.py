@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.cube import STATUS, densify, device_of, sparse_cube, tiles_of
 from harness.errors import CubeError
-from harness.sweep.device_offsets import device_offsets
+from harness.sweep.device_offsets import device_offsets, leveled
 
 _SAME = ("dtype", "dtype_out", "layout", "pitch_multiple", "core_limit", "vector_bytes")
 
@@ -31,7 +31,8 @@ def merge_cubes(cubes: Sequence[xr.Dataset], labels: Sequence[str]) -> xr.Datase
     -------
     xarray.Dataset
         Dense where the cells fill a grid. ``repeat_device`` says which cube each repeat comes from; the attribute
-        ``device_offsets`` holds the paces, told from cells that several cubes have, and not corrected for.
+        ``device_offsets`` holds the paces, told from cells that several cubes have. Repeats are kept as they were;
+        times and spreads are those of the median device, as far as the paces can be told.
 
     Raises
     ------
@@ -44,6 +45,10 @@ def merge_cubes(cubes: Sequence[xr.Dataset], labels: Sequence[str]) -> xr.Datase
     for cube in cubes[1:]:
         if device_of(cube).id != device_of(first).id:
             raise CubeError(f"cubes of {device_of(first).name} and {device_of(cube).name} cannot be merged")
+        if cube.identical(first):
+            raise CubeError("a cube cannot be merged with itself: its repeats would count twice")
+        if _cache(cube) != _cache(first):
+            raise CubeError(f"cubes of {_cache(first)} and of {_cache(cube)} caches cannot be merged")
         for key in _SAME:
             if cube.attrs.get(key) != first.attrs.get(key):
                 raise CubeError(f"cubes of {key} {first.attrs.get(key)} and {cube.attrs.get(key)} cannot be merged")
@@ -66,15 +71,17 @@ def merge_cubes(cubes: Sequence[xr.Dataset], labels: Sequence[str]) -> xr.Datase
     ok = np.isfinite(repeats).any(axis=1) & (status != STATUS["wrong_result"])
     status[ok] = STATUS["ok"]
     repeats[~ok] = np.nan
+    offsets = device_offsets(repeats, device, labels)
+    level = leveled(repeats, device, offsets)
     center = np.full(keys.shape[0], np.nan)
-    center[ok] = np.nanmedian(repeats[ok], axis=1)
+    center[ok] = np.nanmedian(level[ok], axis=1)
     spread = np.full(keys.shape[0], np.nan)
     several = np.isfinite(repeats).sum(axis=1) > 1
-    spread[several] = 1.4826 * np.nanmedian(np.abs(repeats - center[:, None])[several], axis=1)
+    spread[several] = 1.4826 * np.nanmedian(np.abs(level - center[:, None])[several], axis=1)
     attrs: dict[str, Any] = {key: first.attrs[key] for key in _SAME[1:] if key in first.attrs}
     attrs |= {
         "device_labels": list(labels),
-        "device_offsets": [offset.to_dict() for offset in device_offsets(repeats, device, labels)],
+        "device_offsets": [offset.to_dict() for offset in offsets],
         "merged_from": [{str(k): str(v) for k, v in cube.attrs.items() if k != "device"} for cube in cubes],
     }
     merged = sparse_cube(
@@ -96,6 +103,11 @@ def merge_cubes(cubes: Sequence[xr.Dataset], labels: Sequence[str]) -> xr.Datase
 def offsets_of(cube: xr.Dataset) -> list[dict[str, Any]]:
     """Return the paces of the devices that a cube comes from, as plain data; empty for one device."""
     return list(json.loads(str(cube.attrs.get("device_offsets", "[]"))))
+
+
+def _cache(cube: xr.Dataset) -> str:
+    """Cache state that a cube declares; cubes of imported tables declare none."""
+    return str(json.loads(str(cube.attrs.get("protocol", "{}"))).get("cache", "undeclared"))
 
 
 def _columns(

@@ -102,6 +102,12 @@ def measure(
     if backends:
         _list_backends(as_json)
         return
+    _refuse_combinations(
+        {"--collect": collect, "--merge": merge, "--emit-configs": emit_configs},
+        {"--grid": grid, "--shapes": shapes, "--dask": dask, "--devices": devices, "--dry-run": dry_run or None},
+    )
+    if device is not None and devices is not None:
+        raise InputError("--device and --devices cannot be given together")
     if collect is not None:
         _collect(collect, output, as_json)
         return
@@ -169,6 +175,16 @@ def measure(
             cube = cube_of(store)
     save_cube(cube, output)
     show_cube(cube, output, path, as_json)
+
+
+def _refuse_combinations(alone: dict[str, Any], measuring: dict[str, Any]) -> None:
+    """Refuse what one of the ways to measure nothing would pass over in silence."""
+    given = [name for name, value in alone.items() if value]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} cannot be given together")
+    for name, value in measuring.items():
+        if given and value is not None:
+            raise InputError(f"{given[0]} measures nothing: {name} cannot go with it")
 
 
 def _protocol(rare: list[str], **common: Any) -> Protocol:

@@ -48,6 +48,9 @@ def _bar() -> Iterator[Callable[[Step], None]]:
         rates = _Rates()
 
         def say(step: Step) -> None:
+            if step.remark:
+                bar.console.print(f"note: {step.remark}", markup=False, highlight=False)
+                return
             total = step.all_total or step.total or None
             done = step.all_done if step.all_total else step.done
             rate = rates.per_second(step)
@@ -65,6 +68,9 @@ def _lines() -> Iterator[Callable[[Step], None]]:
 
     def say(step: Step) -> None:
         nonlocal last, stage
+        if step.remark:
+            typer.echo(f"{step.seconds:7.1f} s  note: {step.remark}", err=True)
+            return
         if step.seconds - last < (_LINE_EVERY_S if step.stage == stage else _STAGE_EVERY_S):
             return
         last, stage = step.seconds, step.stage

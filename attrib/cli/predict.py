@@ -65,12 +65,15 @@ def predict(
         table = predict_table(fitted, asked, tile=tile, level=level, contributions=contributions)
     except InputError as error:
         raise InputError(f"{shapes}, {error}" if shapes is not None else str(error)) from None
+    if fitted.device.simulated:
+        typer.echo(f"note: these are predictions of a {fitted.device.name}, which is no hardware", err=True)
     if target is not None:
         with atomic_path(target) as draft:
             table.to_csv(draft, index=False)
     if as_json:
         beyond = int(table["extrapolated"].sum())
-        written = {"output": str(target), "rows": len(table), "extrapolated": beyond}
+        simulated = fitted.device.simulated
+        written = {"output": str(target), "rows": len(table), "extrapolated": beyond, "simulated": simulated}
         show_json(table.to_dict("records") if target is None else written)
     elif target is not None:
         show(f"{target}: {len(table):,} rows, {table['extrapolated'].sum():,} of them extrapolated")

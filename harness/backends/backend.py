@@ -188,5 +188,8 @@ class Backend(ABC):
     def relative_error(self, cell: Cell) -> float:
         """Run the cell once on fresh data and return ||D - reference|| / ||reference|| (Frobenius)."""
 
+    def resume(self, start: int) -> None:  # noqa: B027 - a hook that a backend may leave empty
+        """Be told the number of this start of the sweep, from 1: a resumed sweep is another process."""
+
     def close(self) -> None:  # noqa: B027 - a hook that a backend may leave empty
         """Give back what outlives the process: files, child processes."""

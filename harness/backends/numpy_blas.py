@@ -130,7 +130,8 @@ class NumpyBlasBackend(Backend):
 
     def cube_attributes(self) -> Mapping[str, Any]:
         """The multiple that row pitches are rounded up to, in elements, and the limit of cores if there is one."""
-        limit = {} if self._threads is None else {"core_limit": self._threads}
+        threads = self._threads or max((int(library["num_threads"]) for library in self._libraries), default=0)
+        limit = {"core_limit": threads} if threads else {}
         return {"pitch_multiple": self._pitch, **limit}
 
     def unsupported(self, cell: Cell) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -100,7 +101,10 @@ def convert(name: str, text: str, hint: Any) -> Any:
         raise InputError(f"option {name}={text!r}: expected yes or no")
     if hint in (int, float):
         try:
-            return hint(text)
+            value = hint(text)
+            if not math.isfinite(value):
+                raise ValueError
+            return value
         except ValueError:
             kind = "a whole number" if hint is int else "a number"
             raise InputError(f"option {name}={text!r}: expected {kind}") from None

@@ -18,6 +18,7 @@ from harness.twin import Twin, twin_record
 
 _PITCH_BYTES = 16
 _ERROR = 1e-3
+_TIMINGS_OF_A_START = 1_000_000
 _WRONG = 1.0
 
 
@@ -59,7 +60,8 @@ class TwinOptions(BackendOptions):
 class TwinBackend(Backend):
     """Times GEMMs on the twin, a simulated Arc B580: nothing is measured.
 
-    A cell's n-th timing in this process has the noise of repeat n, so a sweep is reproducible.
+    Each timing of a cell has noise of its own, from the number of the start of the sweep and the timings of the
+    cell in it. Cells that warm the device up depend on the clock, and with them which noise a repeat gets.
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ class TwinBackend(Backend):
         self._wrong = frozenset(Tile.parse(name) for name in _listed(chosen.wrong))
         self._broken = frozenset(Tile.parse(name) for name in _listed(chosen.broken))
         self._timed: dict[Cell, int] = {}
+        self._start = 1
         self._cells = 0
 
     @property
@@ -156,8 +159,9 @@ class TwinBackend(Backend):
         problems: dict[int, Problem] = {}
         repeats = np.empty(len(cells), dtype=np.int64)
         for index, cell in enumerate(cells):
-            repeats[index] = self._timed.get(cell, 0)
-            self._timed[cell] = int(repeats[index]) + 1
+            number = self._timed.get(cell, 0)
+            self._timed[cell] = number + 1
+            repeats[index] = self._start * _TIMINGS_OF_A_START + number
             if cell.tile in self._broken:
                 problems[index] = Problem("failed", f"launch of {cell.tile} failed, as asked for")
         for tile in dict.fromkeys(cell.tile for cell in cells):
@@ -174,6 +178,10 @@ class TwinBackend(Backend):
         if chosen.pace > 0:
             clock.sleep(chosen.pace * len(cells))
         return Timings(seconds, problems)
+
+    def resume(self, start: int) -> None:
+        """Go on with noise that no earlier start has had."""
+        self._start = start
 
     def relative_error(self, cell: Cell) -> float:
         """Return the error that float32 accumulation of BF16 products shows; a large one for a wrong tile."""

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends.backend import Backend, Problem
-from harness.errors import BackendError
+from harness.errors import BackendError, KernelError
 from harness.sweep.cells import CellTable, Rows
 from harness.sweep.order import Batch
 from harness.sweep.store import BatchResult
 from harness.sweep.verification import Kernel, kernels, tolerance_of
 from harness.tile import Tile
+
+_OF_ALL = ("core_limit", "pitch_multiple")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Bench:
                     f"backend {name!r} measures {backend.device.name} in {backend.dtype} -> {backend.dtype_out}, "
                     f"another {first.device.name} in {first.dtype} -> {first.dtype_out}: sweep them one by one"
                 )
+        self._remarks: list[str] = []
         self._label = self.facts().device_label
 
     def facts(self) -> Facts:
@@ -120,10 +123,14 @@ class Bench:
         first = self._ordered[0]
         states = [state for state in first.cache_states if all(state in b.cache_states for b in self._ordered)]
         attributes: dict[str, Any] = {}
-        for backend in self._ordered:
-            for key, value in backend.cube_attributes().items():
-                if attributes.setdefault(key, value) != value:
-                    raise BackendError(f"the backends disagree on {key}: sweep them one by one")
+        stated = [backend.cube_attributes() for backend in self._ordered]
+        for key in dict.fromkeys(key for own in stated for key in own):
+            values = [own[key] for own in stated if key in own]
+            # Rows and cores are those of all kernels or of none; how a kernel loads is its own.
+            missing = len(values) < len(stated) and key in _OF_ALL
+            if missing or any(value != values[0] for value in values):
+                raise BackendError(f"the backends disagree on {key}: sweep them one by one")
+            attributes[key] = values[0]
         configuration = {name: dict(backend.configuration()) for name, backend in self.backends.items()}
         return Facts(
             _label(configuration) or f"{first.device.name} at {platform.node()}",
@@ -194,13 +201,30 @@ class Bench:
         return BatchResult.of(batch, launches, seconds, problems, self._label, perf_counter() - began)
 
     def errors(self, table: CellTable, owner: Rows, rows: Sequence[int]) -> dict[int, float]:
-        """Relative error of each of the rows; infinite where the result is no number."""
-        found = {}
+        """Relative error of each of the rows.
+
+        Infinite where the result is not a number; NaN where the kernel cannot be run, and what was said of that is
+        kept for :meth:`take_remarks`.
+        """
+        errors = {}
         for row, cell in zip(rows, table.cells(rows), strict=True):
-            error = float(self._ordered[owner[row]].relative_error(cell))
-            # NaN compares as neither larger nor smaller: it would pass for a correct result.
-            found[row] = error if np.isfinite(error) else np.inf
-        return found
+            try:
+                error = float(self._ordered[owner[row]].relative_error(cell))
+                errors[row] = np.inf if np.isnan(error) else error
+            except (KernelError, MemoryError) as reason:
+                self._remarks.append(f"check of {cell.tile} {cell.M}x{cell.N}x{cell.K}: {reason or 'no memory'}")
+                errors[row] = np.nan
+        return errors
+
+    def take_remarks(self) -> list[str]:
+        """Return what was worth a remark since the last call."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
+    def resume(self, start: int) -> None:
+        """Tell the backends the number of this start of the sweep, from 1."""
+        for backend in self._ordered:
+            backend.resume(start)
 
     def environment(self) -> dict[str, Any]:
         """State of the device and of everything that may change, by backend."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,10 @@ from harness.cube import STATUS, dense_cube, sparse_cube
 from harness.device import DeviceRecord
 from harness.protocol import Protocol
 from harness.sweep.cells import CellTable, Rows
-from harness.sweep.device_offsets import device_offsets
 from harness.sweep.sentinels import drift, sentinel_names
 from harness.sweep.store import SweepStore
 from harness.sweep.tally import Tally
-from harness.sweep.verification import tolerance_of
+from harness.sweep.verification import Kernel, Verdict, judge
 
 _EXAMPLES = 3
 
@@ -46,11 +45,15 @@ def cube_of(store: SweepStore) -> xr.Dataset:
     facts, owner, reason, reasons = store.survey()
     declared = store.protocol()
     protocol = Protocol(**{key: declared[key] for key in Protocol.__dataclass_fields__})
-    tally = Tally.read(store, table, protocol.cache == "warm")
-    status, because = _status(table, store, tally, facts, owner, reason, reasons)
-    repeats = np.where((status == STATUS["ok"])[:, None], tally.repeats, np.nan)
+    kernels = store.kernels()
+    verdict = judge(kernels, store.checked(), facts["tolerances"])
+    tally = Tally.read(store, table, protocol.cache == "warm", dismissed=verdict.devices)
+    status, because = _status(table, tally, kernels, verdict, owner, reason, reasons)
+    ok = (status == STATUS["ok"])[:, None]
+    repeats = np.where(ok, tally.repeats, np.nan)
     known = tally.precision(protocol)
-    center = _median(repeats)
+    center = _median(np.where(ok, tally.leveled(), np.nan))
+    spread = _robust_spread(np.where(ok, tally.leveled(), np.nan), center)
     extra: dict[str, tuple[NDArray[Any], dict[str, str]]] = {
         "launches": (tally.launches.astype(np.int16), {"long_name": "launches averaged by one timing"}),
         "outliers": (known.outliers.astype(np.int16), {"long_name": "repeats beyond the outlier threshold; kept"}),
@@ -59,15 +62,19 @@ def cube_of(store: SweepStore) -> xr.Dataset:
     if len(tally.devices) > 1:
         labels = {"long_name": "device of each repeat, as numbered in device_labels"}
         extra["repeat_device"] = (tally.repeat_device, labels)
+    if tally.failures.any():
+        extra["failures"] = (tally.failures.astype(np.int16), {"long_name": "timings that failed"})
     attrs = _attributes(store, table, tally, facts, declared, because)
-    return _cube(table, facts, center, status, repeats, extra, attrs)
+    if verdict.devices:
+        attrs["dismissed_devices"] = dict(verdict.devices)
+    return _cube(table, facts, center, spread, status, repeats, extra, attrs)
 
 
 def _status(
     table: CellTable,
-    store: SweepStore,
     tally: Tally,
-    facts: Mapping[str, Any],
+    kernels: Sequence[Kernel],
+    verdict: Verdict,
     owner: Rows,
     reason: Rows,
     reasons: tuple[str, ...],
@@ -78,32 +85,21 @@ def _status(
     for row, problem in tally.problems.items():
         status[row] = STATUS[problem.status]
         because.setdefault(f"{problem.status}: {problem.reason}", []).append(row)
-    tolerance = tolerance_of(str(facts["dtype_out"]))
-    for name, rows, error in _wrong_kernels(store, tolerance):
-        status[rows] = STATUS["wrong_result"]
-        text = f"wrong_result: relative error {error:.3g} of kernel {name}, above {tolerance:.3g}"
-        because.setdefault(text, []).extend(rows.tolist())
+    for index, problem in verdict.problems.items():
+        status[kernels[index].rows] = STATUS[problem.status]
+        because.setdefault(f"{problem.status}: {problem.reason}", []).extend(kernels[index].rows.tolist())
     status[owner < 0] = STATUS["unsupported"]
     for index, text in enumerate(reasons):
         because.setdefault(f"unsupported: {text}", []).extend(np.flatnonzero(reason == index).tolist())
+    because["not_measured: the sweep has not come to them yet"] = np.flatnonzero(
+        status == STATUS["not_measured"]
+    ).tolist()
     named = {
         text: [f"{len(rows)} cells", *sentinel_names(table, np.array(rows[:_EXAMPLES]))]
         for text, rows in because.items()
         if rows
     }
     return status, named
-
-
-def _wrong_kernels(store: SweepStore, tolerance: float) -> list[tuple[str, Rows, float]]:
-    worst: dict[int, float] = {}
-    for (_, row), error in store.checked().items():
-        worst[row] = max(worst.get(row, 0.0), error)
-    found = []
-    for kernel in store.kernels():
-        errors = [worst[row] for row in kernel.sample if row in worst]
-        if errors and not max(errors) <= tolerance:
-            found.append((kernel.name, kernel.rows, max(errors)))
-    return found
 
 
 def _attributes(
@@ -115,13 +111,14 @@ def _attributes(
     because: Mapping[str, list[str]],
 ) -> dict[str, Any]:
     rows, seconds, finished, device = tally.sentinel_timings()
-    offsets = device_offsets(tally.repeats, tally.repeat_device, tally.devices)
+    offsets = tally.offsets()
     # A device's own pace is no drift: the sentinels are compared within each.
     levels = (
         np.array([1.0 + offset.fraction for offset in offsets]) if offsets else np.ones(max(1, len(tally.devices)))
     )
-    moved = drift(rows, seconds / levels[device], finished, sentinel_names(table, np.unique(rows)))
-    environments = store.environments()
+    # In the order of the commits: a clock may have been set back.
+    ordered = np.maximum.accumulate(finished)
+    moved = drift(rows, seconds / levels[device], ordered, sentinel_names(table, np.unique(rows)))
     worst: dict[str, float] = {}
     for (_, row), error in store.checked().items():
         label = table.tiles[table.tile[row]].name
@@ -132,8 +129,9 @@ def _attributes(
         "protocol": dict(declared),
         "seed": int(declared["seed"]),
         "software": facts["configuration"],
-        "environment": environments,
-        "measured_at": datetime.fromtimestamp(environments[0]["started"], UTC).isoformat(timespec="seconds"),
+        "environment": store.environments(),
+        "measured_at": datetime.fromtimestamp(store.started(), UTC).isoformat(timespec="seconds"),
+        "notes": store.notes(),
         "drift": moved.to_dict(),
         "largest_relative_error": worst,
         "problems": because,
@@ -151,14 +149,13 @@ def _cube(
     table: CellTable,
     facts: Mapping[str, Any],
     center: NDArray[np.float64],
+    spread: NDArray[np.float64],
     status: NDArray[np.int8],
     repeats: NDArray[np.float64],
     extra: Mapping[str, tuple[NDArray[Any], dict[str, str]]],
     attrs: Mapping[str, Any],
 ) -> xr.Dataset:
     device = DeviceRecord.from_json(str(facts["device"]))
-    spread = 1.4826 * _median(np.abs(repeats - center[:, None]))
-    spread[np.isfinite(repeats).sum(axis=1) < 2] = np.nan
     axes = grid_axes(table)
     if axes is None:
         cube = sparse_cube(
@@ -206,6 +203,12 @@ def grid_axes(table: CellTable) -> tuple[Rows, Rows, Rows] | None:
     ):
         return None
     return axes[0], axes[1], axes[2]
+
+
+def _robust_spread(repeats: NDArray[np.float64], center: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = 1.4826 * _median(np.abs(repeats - center[:, None]))
+    spread[np.isfinite(repeats).sum(axis=1) < 2] = np.nan
+    return spread
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,6 +37,19 @@ class DeviceOffset:
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
 
+def leveled(
+    repeats: NDArray[np.float64], device: NDArray[np.integer[Any]], offsets: Sequence[DeviceOffset]
+) -> NDArray[np.float64]:
+    """Return the repeats as the median device would have measured them; shape (n, repeat).
+
+    A pace that cannot be told is left as it is.
+    """
+    if not offsets:
+        return repeats
+    levels = 1.0 + np.nan_to_num([offset.fraction for offset in offsets])
+    return np.asarray(repeats / levels[device])
+
+
 def device_offsets(
     repeats: NDArray[np.float64], device: NDArray[np.integer[Any]], labels: Sequence[str]
 ) -> tuple[DeviceOffset, ...]:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.errors import BackendError
 from harness.sweep.bench import Bench, Facts, Survey
 from harness.sweep.cells import CellTable, Rows
 from harness.sweep.order import Batch
@@ -35,8 +36,10 @@ class Executor(ABC):
         """Return the compiled kernels and their samples."""
 
     @abstractmethod
-    def prepare(self, table: CellTable, owner: Rows, warmup_seconds: float, cache: str, seed: int) -> None:
-        """Compile, allocate and warm up on every device, for the batches of this table."""
+    def prepare(
+        self, table: CellTable, owner: Rows, warmup_seconds: float, cache: str, seed: int, start: int = 1
+    ) -> None:
+        """Compile, allocate and warm up on every device, for the batches of this table and start of the sweep."""
 
     @abstractmethod
     def measure(self, batches: Iterable[tuple[Batch, Rows]], cache: str) -> Iterator[BatchResult]:
@@ -49,6 +52,20 @@ class Executor(ABC):
     @abstractmethod
     def environment(self) -> dict[str, Any]:
         """State of every device, by label."""
+
+    @abstractmethod
+    def dismiss(self, device: str) -> None:
+        """Use a device no more: it computes wrong what others compute right.
+
+        Raises
+        ------
+        BackendError
+            If no device is left.
+        """
+
+    @abstractmethod
+    def take_remarks(self) -> list[str]:
+        """Return what the user should know of the time since the last call: a lost worker, a kernel that fails."""
 
 
 class SerialExecutor(Executor):
@@ -78,9 +95,12 @@ class SerialExecutor(Executor):
         """Return the compiled kernels and their samples."""
         return self._bench.kernels(table, owner, per_kernel, seed)
 
-    def prepare(self, table: CellTable, owner: Rows, warmup_seconds: float, cache: str, seed: int) -> None:
+    def prepare(
+        self, table: CellTable, owner: Rows, warmup_seconds: float, cache: str, seed: int, start: int = 1
+    ) -> None:
         """Compile, allocate and warm up."""
         self._table, self._owner = table, owner
+        self._bench.resume(start)
         self._bench.prepare(table, owner)
         self._bench.warm_up(table, owner, warmup_seconds, cache, seed)
 
@@ -100,6 +120,14 @@ class SerialExecutor(Executor):
     def environment(self) -> dict[str, Any]:
         """State of the device."""
         return {self._facts.device_label: self._bench.environment()}
+
+    def dismiss(self, device: str) -> None:
+        """There is no other device: the sweep ends."""
+        raise BackendError(f"{device} computes wrong what others computed right, and there is no other device here")
+
+    def take_remarks(self) -> list[str]:
+        """Return what the bench remarked."""
+        return self._bench.take_remarks()
 
     def _prepared(self) -> tuple[CellTable, Rows]:
         assert self._table is not None, "prepare() comes first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -19,7 +19,7 @@ from harness.sweep.order import ROUGH_PASS, batches
 from harness.sweep.sentinels import choose_sentinels
 from harness.sweep.store import SweepStore
 from harness.sweep.tally import Tally
-from harness.sweep.verification import wrong_rows
+from harness.sweep.verification import judge
 
 _BATCH_SECONDS = 2.0
 """Longest batch aimed at: what a killed sweep loses."""
@@ -44,6 +44,8 @@ class Step:
         Timings of the rough pass and the promised repeats; repeats beyond are not known beforehand.
     seconds : float
         Since this start.
+    remark : str
+        Something that happened and that the user should know; otherwise empty.
     """
 
     stage: str
@@ -52,6 +54,7 @@ class Step:
     all_done: int = 0
     all_total: int = 0
     seconds: float = 0.0
+    remark: str = ""
 
 
 Progress = Callable[[Step], None]
@@ -106,10 +109,9 @@ def run_sweep(
     require_cache(facts, protocol)
     survey = executor.survey(table)
     require_runnable(survey)
-    store.begin(fingerprint(facts, protocol), table, executor.environment())
+    start = store.begin(fingerprint(facts, protocol), table, executor.environment())
     store.keep_survey(facts, survey, protocol)
-    tally = Tally.read(store, table, protocol.cache == "warm", retry_failed)
-    return _Run(executor, table, protocol, store, survey, tally, progress).to_the_end()
+    return _Run(executor, table, protocol, store, survey, start, retry_failed, progress).to_the_end()
 
 
 def require_cache(facts: Facts, protocol: Protocol) -> None:
@@ -179,7 +181,8 @@ class _Run:
         protocol: Protocol,
         store: SweepStore,
         survey: Survey,
-        tally: Tally,
+        start: int,
+        retry_failed: bool,
         progress: Progress | None,
     ) -> None:
         self._executor = executor
@@ -187,7 +190,9 @@ class _Run:
         self._protocol = protocol
         self._store = store
         self._survey = survey
-        self._tally = tally
+        self._start = start
+        self._retry_failed = retry_failed
+        self._tally = Tally(table, protocol.cache == "warm")
         self._progress = progress
         self._began = monotonic()
         self._prepared = False
@@ -199,8 +204,10 @@ class _Run:
     def to_the_end(self) -> Tally:
         """Verify, then pass after pass until none is due."""
         number = ROUGH_PASS
+        dismissed = self._verify()
+        warm, retry = self._protocol.cache == "warm", self._retry_failed
+        self._tally = Tally.read(self._store, self._table, warm, retry, dismissed)
         while True:
-            self._verify()
             begun = self._store.begun_pass(number)
             if begun is None:
                 rows = self._due(number)
@@ -210,6 +217,9 @@ class _Run:
                 self._store.begin_pass(number, *begun)
             self._one_pass(number, *begun)
             number += 1
+            self._verify()  # a device may have joined
+        if self._prepared:
+            self._store.note_environment(self._executor.environment())
         self._say("done" if self._prepared else "nothing left to measure", all_done=self._promised)
         return self._tally
 
@@ -223,15 +233,22 @@ class _Run:
             self._say("compiling and warming up")
             protocol = self._protocol
             seconds, cache, seed = protocol.warmup_seconds, protocol.cache, protocol.seed
-            self._executor.prepare(self._table, self._survey.owner, seconds, cache, seed)
+            self._executor.prepare(self._table, self._survey.owner, seconds, cache, seed, self._start)
             self._prepared = True
+            # Warmed up, with all kernels compiled: the state in which the timings are taken.
+            self._store.note_environment(self._executor.environment())
 
-    def _verify(self) -> None:
-        """Check the kernels on every device that has not checked them, and leave out those that are wrong.
+    def _verify(self) -> Collection[str]:
+        """Check the kernels on every device that has not checked them; leave out wrong kernels and wrong devices.
 
-        Before every pass, because a device may have joined during the last one.
+        Returns
+        -------
+        collection of str
+            Devices whose timings do not count.
         """
         known = self._store.checked()
+        if self._retry_failed and not self._prepared:
+            known = {key: error for key, error in known.items() if not np.isnan(error)}
         sample = sorted({row for kernel in self._kernels for row in kernel.sample})
         missing = {
             device: [row for row in sample if (device, row) not in known] for device in self._executor.devices
@@ -244,11 +261,26 @@ class _Run:
                 known.update({(device, row): error for row, error in errors.items()})
                 done += len(errors)
                 self._say("verifying results", done, total)
-        worst: dict[int, float] = {}
-        for (_, row), error in known.items():
-            worst[row] = max(worst.get(row, 0.0), error)
-        self._excluded[wrong_rows(self._kernels, worst, self._executor.facts.tolerances)] = True
+            self._pass_on_remarks()
+        verdict = judge(self._kernels, known, self._executor.facts.tolerances)
+        for device, reason in verdict.devices.items():
+            if device in self._executor.devices:
+                self._remark(f"device {device} is left out: {reason}, which other devices compute right")
+                self._executor.dismiss(device)
+        for index in verdict.problems:
+            self._excluded[self._kernels[index].rows] = True
         self._promised = int((~self._excluded).sum()) * (self._protocol.repeats + 1)
+        return verdict.devices
+
+    def _pass_on_remarks(self) -> None:
+        for text in self._executor.take_remarks():
+            self._remark(text)
+
+    def _remark(self, text: str) -> None:
+        """Keep what happened with the sweep, and say it."""
+        self._store.note(text)
+        if self._progress is not None:
+            self._progress(Step("remark", seconds=monotonic() - self._began, remark=text))
 
     def _due(self, number: int) -> Rows:
         if number == ROUGH_PASS:
@@ -296,5 +328,6 @@ class _Run:
         for result in self._executor.measure(((batch, launches[batch.rows]) for batch in todo), protocol.cache):
             self._store.commit(result)
             tally.add(result)
+            self._pass_on_remarks()
             done += int((~result.sentinel).sum())
             self._say(stage, done, rows.size, min(self._promised, before + done))

@@ -49,6 +49,8 @@ class BenchSpec:
         InputError
             If no backend has one of the options, or a value is of the wrong type.
         """
+        if len(set(self.backends)) != len(self.backends):
+            raise InputError(f"a backend is given twice: {', '.join(self.backends)}")
         kinds = {name: load_backend(name) for name in self.backends}
         known = {name: option_names(kind) for name, kind in kinds.items()}
         for option in self.options:

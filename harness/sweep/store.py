@@ -33,12 +33,14 @@ FORMAT = 1
 
 _SCHEMA = {
     "meta": "key TEXT PRIMARY KEY, value BLOB NOT NULL",
-    "session": "started REAL NOT NULL, environment TEXT NOT NULL",
+    "session": "started REAL NOT NULL",
+    "environment": "session INTEGER NOT NULL, read REAL NOT NULL, state TEXT NOT NULL",
+    "note": "session INTEGER NOT NULL, made REAL NOT NULL, text TEXT NOT NULL",
     "pass": "number INTEGER PRIMARY KEY, size INTEGER NOT NULL, rows BLOB NOT NULL",
     "batch": "pass INTEGER NOT NULL, number INTEGER NOT NULL, session INTEGER NOT NULL, device TEXT NOT NULL, "
     "finished REAL NOT NULL, seconds_taken REAL NOT NULL, timings BLOB NOT NULL, problems TEXT NOT NULL, "
     "checksum INTEGER NOT NULL, PRIMARY KEY (pass, number)",
-    "checked": "device TEXT NOT NULL, row INTEGER NOT NULL, error REAL, PRIMARY KEY (device, row)",
+    "checked": "device TEXT NOT NULL, row INTEGER NOT NULL, error REAL",
 }
 
 _RECORD = np.dtype([("row", "<i8"), ("launches", "<i4"), ("sentinel", "<i1"), ("seconds", "<f8")])
@@ -179,7 +181,8 @@ class SweepStore:
                 self._put("tiles", json.dumps([tile.name for tile in table.tiles]).encode())
                 self._put("tile", _pack(table.tile))
                 self._put("shapes", _pack(table.shapes))
-            self._session = self._file.insert("session", time.time(), json.dumps(environment, sort_keys=True))
+            self._session = self._file.insert("session", time.time())
+        self.note_environment(environment)
         return self._session
 
     def keep_survey(self, facts: Facts, survey: Survey, protocol: Protocol) -> None:
@@ -260,10 +263,28 @@ class SweepStore:
         tiles = tuple(Tile.labelled(name) for name in json.loads(names))
         return CellTable(tiles, self._unpack(tile), self._unpack(shapes).reshape(-1, 3))
 
+    def note_environment(self, state: Mapping[str, Any]) -> None:
+        """Append the state of the devices at this moment."""
+        with self._file.transaction():
+            self._file.insert("environment", self._session, time.time(), json.dumps(state, sort_keys=True))
+
     def environments(self) -> list[dict[str, Any]]:
-        """State of the device at every start, with the time of day in ``started`` (Unix seconds)."""
-        found = self._file.rows("SELECT started, environment FROM session ORDER BY rowid")
-        return [{"started": started, **json.loads(text)} for started, text in found]
+        """State of the devices whenever it was read, with the time of day in ``read`` (Unix seconds)."""
+        found = self._file.rows("SELECT session, read, state FROM environment ORDER BY rowid")
+        return [{"start": start, "read": read, **json.loads(text)} for start, read, text in found]
+
+    def started(self) -> float:
+        """Time of day of the first start, Unix seconds."""
+        return float(self._file.rows("SELECT min(started) FROM session")[0][0])
+
+    def note(self, text: str) -> None:
+        """Append something that happened, for the cube's attribute ``notes``."""
+        with self._file.transaction():
+            self._file.insert("note", self._session, time.time(), text)
+
+    def notes(self) -> list[str]:
+        """Everything that was noted, in order."""
+        return [str(text) for (text,) in self._file.rows("SELECT text FROM note ORDER BY rowid")]
 
     def begun_pass(self, number: int) -> tuple[Rows, int] | None:
         """Return the cells that a begun pass visits and its cells in a batch; ``None`` where it was not begun."""
@@ -330,15 +351,15 @@ class SweepStore:
             )
 
     def checked(self) -> dict[tuple[str, int], float]:
-        """Relative error of every verified cell, by device and row; infinite where the check itself failed."""
-        found = self._file.rows("SELECT device, row, error FROM checked")
-        return {(device, int(row)): float("inf") if e is None else float(e) for device, row, e in found}
+        """Relative error of every verified cell, by device and row; NaN where the kernel could not be run."""
+        found = self._file.rows("SELECT device, row, error FROM checked ORDER BY rowid")
+        return {(device, int(row)): float("nan") if e is None else float(e) for device, row, e in found}
 
     def add_checked(self, device: str, errors: Mapping[int, float]) -> None:
         """Append the errors of verified rows."""
         with self._file.transaction():
             for row, error in errors.items():
-                self._file.insert("checked", device, row, error if np.isfinite(error) else None)
+                self._file.insert("checked", device, row, None if np.isnan(error) else error)
 
     def _get(self, key: str) -> bytes | None:
         found = self._file.rows("SELECT value FROM meta WHERE key = ?", (key,))

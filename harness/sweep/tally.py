@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends.backend import Problem
 from harness.protocol import Protocol
 from harness.sweep.cells import CellTable, Rows
+from harness.sweep.device_offsets import DeviceOffset, device_offsets, leveled
 from harness.sweep.order import ROUGH_PASS
 from harness.sweep.precision import Precision, precision
 from harness.sweep.store import BatchResult, SweepStore
@@ -29,6 +32,8 @@ class Tally:
         Kept repeats.
     problems : dict of int to Problem
         Why a row is not measured further. A failure among good repeats is forgiven once: the next pass tries again.
+    failures : ndarray of int64, shape (n,)
+        Timings that failed.
     kernel_seconds : float
         Time that all launches took on the device, by their own timings.
     busy_seconds : float
@@ -41,7 +46,7 @@ class Tally:
         self.launches = np.zeros(size, dtype=np.int64)
         self.count = np.zeros(size, dtype=np.int64)
         self.problems: dict[int, Problem] = {}
-        self._failures = np.zeros(size, dtype=np.int64)
+        self.failures = np.zeros(size, dtype=np.int64)
         self.kernel_seconds = 0.0
         self.busy_seconds = 0.0
         self._warm_launches = 1 if warm else 0
@@ -52,7 +57,14 @@ class Tally:
         self.devices: list[str] = []
 
     @classmethod
-    def read(cls, store: SweepStore, table: CellTable, warm: bool, retry_failed: bool = False) -> Tally:
+    def read(
+        cls,
+        store: SweepStore,
+        table: CellTable,
+        warm: bool,
+        retry_failed: bool = False,
+        dismissed: Collection[str] = (),
+    ) -> Tally:
         """Add up a store.
 
         Parameters
@@ -63,10 +75,13 @@ class Tally:
             Whether every timing had an untimed launch before it.
         retry_failed : bool
             Forget the cells that failed, so that they are measured again.
+        dismissed : collection of str
+            Devices whose timings do not count.
         """
         tally = cls(table, warm)
         for result in store.results():
-            tally.add(result)
+            if result.device not in dismissed:
+                tally.add(result)
         if retry_failed:
             tally.problems = {row: p for row, p in tally.problems.items() if p.status != "failed"}
         return tally
@@ -87,8 +102,8 @@ class Tally:
         for row, problem in result.problems.items():
             if row not in own:
                 continue
-            self._failures[row] += 1
-            if problem.status != "failed" or self.count[row] == 0 or self._failures[row] > _FORGIVEN:
+            self.failures[row] += 1
+            if problem.status != "failed" or self.count[row] == 0 or self.failures[row] > _FORGIVEN:
                 self.problems[row] = problem
         if result.number_of_pass == ROUGH_PASS:
             self.rough[rows] = seconds
@@ -139,9 +154,17 @@ class Tally:
         wanted = np.nan_to_num(protocol.series_seconds / rough, nan=1.0)
         return np.clip(np.ceil(wanted), 1, protocol.max_launches).astype(np.int64)
 
+    def offsets(self) -> tuple[DeviceOffset, ...]:
+        """Paces of the devices; empty for one."""
+        return device_offsets(self.repeats, self.repeat_device, self.devices)
+
+    def leveled(self) -> NDArray[np.float64]:
+        """Repeats less the offsets of their devices: what centers, spreads and errors are taken from."""
+        return leveled(self.repeats, self.repeat_device, self.offsets())
+
     def precision(self, protocol: Protocol) -> Precision:
         """How well each cell is known."""
-        return precision(self.repeats, self._table.tile, protocol.outlier_threshold)
+        return precision(self.leveled(), self._table.tile, protocol.outlier_threshold)
 
     def due(self, protocol: Protocol, excluded: NDArray[np.bool_]) -> Rows:
         """Rows that the next pass visits: too few repeats, or an error above the target and repeats to spare."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.backends.backend import Backend
+from harness.backends.backend import Backend, Problem
 from harness.errors import InputError
 from harness.protocol import TOLERANCE
 from harness.sweep.cells import CellTable, Rows
@@ -67,20 +67,52 @@ def tolerance_of(dtype: str) -> float:
     return TOLERANCE[dtype]
 
 
-def wrong_rows(found: Sequence[Kernel], errors: Mapping[int, float], tolerances: Sequence[float]) -> Rows:
-    """Return the rows of every kernel of which a checked cell is off: the rest of it is not to be trusted either.
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks say.
+
+    Attributes
+    ----------
+    problems : mapping of int to Problem
+        By index of the kernel: nothing it computes is to be trusted, on any device.
+    devices : mapping of str to str
+        Devices that compute a kernel wrong which another computes right, and what is wrong.
+    """
+
+    problems: Mapping[int, Problem] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(found: Sequence[Kernel], errors: Mapping[tuple[str, int], float], tolerances: Sequence[float]) -> Verdict:
+    """Tell wrong kernels from wrong devices.
 
     Parameters
     ----------
     found : sequence of Kernel
-    errors : mapping of int to float
-        Relative error of the rows checked so far.
+    errors : mapping of (device, row) to float
+        Relative errors; NaN where a kernel could not be run for its check.
     tolerances : sequence of float
         By backend.
     """
-    wrong = [
-        kernel.rows
-        for kernel in found
-        if any(not errors[row] <= tolerances[kernel.backend] for row in kernel.sample if row in errors)
-    ]
-    return np.concatenate(wrong) if wrong else np.empty(0, dtype=np.int64)
+    devices = dict.fromkeys(device for device, _ in errors)
+    problems: dict[int, Problem] = {}
+    bad_devices: dict[str, str] = {}
+    for index, kernel in enumerate(found):
+        tolerance = tolerances[kernel.backend]
+        worst = {}
+        for device in devices:
+            own = [errors[device, row] for row in kernel.sample if (device, row) in errors]
+            if own:
+                worst[device] = float(np.max(own))  # NaN if one is
+        bad = {device: error for device, error in worst.items() if not error <= tolerance}
+        if bad and len(bad) == len(worst):
+            problems[index] = _problem(kernel, next(iter(bad.values())), tolerance)
+        else:
+            bad_devices |= {device: _problem(kernel, error, tolerance).reason for device, error in bad.items()}
+    return Verdict(problems, bad_devices)
+
+
+def _problem(kernel: Kernel, error: float, tolerance: float) -> Problem:
+    if np.isnan(error):
+        return Problem("failed", f"kernel {kernel.name} could not be run for its check")
+    return Problem("wrong_result", f"relative error {error:.3g} of kernel {kernel.name}, above {tolerance:.3g}")

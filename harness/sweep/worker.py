@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import AttribError, BackendError
+from harness.errors import AttribError
 from harness.sweep.bench import Bench, Facts, Survey
 from harness.sweep.cells import CellTable, Rows
 from harness.sweep.order import Batch
@@ -32,6 +32,8 @@ class Setting:
     warmup_seconds : float
     cache : str
     seed : int
+    start : int
+        Number of this start of the sweep.
     """
 
     spec: BenchSpec
@@ -40,16 +42,7 @@ class Setting:
     warmup_seconds: float
     cache: str
     seed: int
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A batch that a worker could not measure because its device is gone."""
-
-    worker: str
-    batch: Batch
-    launches: Rows
-    reason: str
+    start: int
 
 
 @dataclass
@@ -86,26 +79,24 @@ def prepare_here(setting: Setting, token: str) -> None:
     """Compile, allocate and warm up, unless that was done for this very setting."""
     held = _held(setting.spec)
     if held.prepared != token:
+        held.bench.resume(setting.start)
         held.bench.prepare(setting.table, setting.owner)
         held.bench.warm_up(setting.table, setting.owner, setting.warmup_seconds, setting.cache, setting.seed)
         held.prepared = token
 
 
-def measure_here(setting: Setting, token: str, batch: Batch, launches: Rows) -> BatchResult | Lost:
+def measure_here(setting: Setting, token: str, batch: Batch, launches: Rows) -> BatchResult:
     """Time one batch on this worker's device."""
-    try:
-        prepare_here(setting, token)
-        bench = _held(setting.spec).bench
-        return bench.measure(batch, launches, setting.table, setting.owner, setting.cache)
-    except BackendError as error:
-        return Lost(_this_worker().address, batch, launches, str(error))
-
-
-def errors_here(setting: Setting, token: str, rows: list[int]) -> tuple[str, dict[int, float]]:
-    """Check rows on this worker's device; the device's label comes first."""
     prepare_here(setting, token)
     bench = _held(setting.spec).bench
-    return bench.facts().device_label, bench.errors(setting.table, setting.owner, rows)
+    return bench.measure(batch, launches, setting.table, setting.owner, setting.cache)
+
+
+def errors_here(setting: Setting, token: str, rows: list[int]) -> tuple[dict[int, float], list[str]]:
+    """Check rows on this worker's device: errors, and what the bench remarked."""
+    prepare_here(setting, token)
+    bench = _held(setting.spec).bench
+    return bench.errors(setting.table, setting.owner, rows), bench.take_remarks()
 
 
 def close_here(dask_worker: Any = None) -> None:

@@ -24,7 +24,7 @@ from harness.backends.cuda.triton_variants import (
     work_groups,
 )
 from harness.cube import ELEMENT_BYTES
-from harness.errors import BackendError
+from harness.errors import BackendError, KernelError
 from harness.tile import Tile
 
 _COMPILERS = 8
@@ -210,7 +210,7 @@ class TritonBackend(CudaBackend):
         key = KernelKey.of(cell, self._pitch)
         kernel = self._compiled.get(key)
         if kernel is None:
-            raise BackendError(self._broken.get(key, f"{key}: not compiled"))
+            raise KernelError(self._broken.get(key, f"{key}: not compiled"))
         arguments = (*self._buffers.pointers(), *sizes(cell, self._pitch), *_constants(key).values())
         return self._bind(kernel, self._programs(cell), arguments)
 

@@ -35,9 +35,7 @@ _LARGEST = 2**31 - 1
 _PROBE_SECONDS = 300.0
 _PROBE = (256, 256, 64)
 
-_BUILD = (
-    "docs/sycl_tla.md says how to build it, 'attrib measure --backend sycl-tla --emit-configs DIR' for which tiles"
-)
+_BUILD = "'attrib measure --backend sycl-tla --emit-configs DIR' writes how to build it, and for which tiles"
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ def test_operands_have_the_asked_pitch():
     a, b, d = backend._view(cell(10, 70, 64))
     assert (a.shape, b.shape, d.shape) == ((10, 64), (64, 70), (10, 70))
     assert (a.strides[0], b.strides[0], d.strides[0]) == (4 * 64, 4 * 128, 4 * 128)
-    assert backend.cube_attributes() == {"pitch_multiple": 64}
+    assert backend.cube_attributes()["pitch_multiple"] == 64
+    assert backend.cube_attributes()["core_limit"] >= 1
 
 
 def test_what_it_refuses():

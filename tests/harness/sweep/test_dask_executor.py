@@ -4,11 +4,9 @@ import json
 import logging
 import os
 import signal
-import threading
-import time
+from dataclasses import replace
 
 import numpy as np
-import psutil
 import pytest
 
 from harness.errors import BackendError, InputError
@@ -18,7 +16,7 @@ from harness.sweep.append_only import MEMORY
 from harness.sweep.cells import CellTable
 from harness.sweep.collect import cube_of
 from harness.sweep.executors import open_executor
-from harness.sweep.run import run_sweep
+from harness.sweep.run import fingerprint, run_sweep
 from harness.sweep.spec import BenchSpec
 from harness.sweep.store import SweepStore
 from harness.tile import Tile
@@ -42,7 +40,7 @@ def sweep(executor, store, protocol=PROTOCOL):
 def cluster():
     """A scheduler with two single-threaded workers, as a user starts them."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as running:
         yield running
 
@@ -65,6 +63,10 @@ def test_two_devices_share_a_sweep_and_their_offset_is_told():
     found = offsets[second]["fraction"] - offsets[first]["fraction"]
     assert found == pytest.approx(planted, abs=3e-4)
     assert offsets[first]["error"] < 2e-4
+    # Neither the spread of a cell nor the ruggedness of the landscape has the devices' difference in it.
+    assert float((cube["time_spread"] / cube["time"]).median()) < 1e-3 < abs(planted)
+    ratio = (cube["time"] / one["time"]).values
+    assert ratio.std() < 1e-3
 
 
 def measured_alone(device):
@@ -73,23 +75,79 @@ def measured_alone(device):
         return cube_of(store)
 
 
-def test_a_killed_workers_cells_are_measured_by_others(cluster):
-    with open_executor(spec(pace=0.002, device="{worker}"), dask=cluster.scheduler_address) as executor:
-        workers = [psutil.Process(nanny.pid) for nanny in cluster.workers.values()]
+def named(cluster, **options):
+    return open_executor(spec(pace=0.002, device="{worker}", **options), dask=cluster.scheduler_address)
 
-        def kill():
-            time.sleep(1.0)
-            os.kill(workers[0].pid, signal.SIGKILL)
 
-        thread = threading.Thread(target=kill)
-        thread.start()
-        with SweepStore(MEMORY) as store:
-            tally = sweep(executor, store)
-            cube = cube_of(store)
-        thread.join()
-    assert not workers[0].is_running()
+class At:
+    """Do something once, as soon as a sweep has come to a stage."""
+
+    def __init__(self, stage, action):
+        self.stage, self.action = stage, action
+        self.remarks = []
+        self.happened = False
+
+    def __call__(self, step):
+        if step.remark:
+            self.remarks.append(step.remark)
+        if step.stage.startswith(self.stage) and step.done > 0 and not self.happened:
+            self.happened = True
+            self.action()
+
+
+def kill(cluster, *which):
+    for nanny in [list(cluster.workers.values())[index] for index in which]:
+        os.kill(nanny.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("stage", ["verifying", "rough pass", "repeat 2"])
+def test_a_killed_workers_cells_are_measured_by_others(cluster, stage):
+    watcher = At(stage, lambda: kill(cluster, 0))
+    with named(cluster) as executor, SweepStore(MEMORY) as store:
+        table = CellTable.product(executor.facts.tiles, SHAPES)
+        tally = run_sweep(executor, table, PROTOCOL, store, progress=watcher)
+        cube = cube_of(store)
+    assert watcher.happened
+    assert any("lost" in remark for remark in watcher.remarks)
     assert (tally.count == 4).all()
     assert (cube["status"].values == 0).all()
+    assert any("lost" in note for note in json.loads(cube.attrs["notes"]))
+
+
+def test_a_worker_that_joins_late_is_checked_first(cluster):
+    watcher = At("rough pass", lambda: cluster.scale(3))
+    with named(cluster) as executor, SweepStore(MEMORY) as store:
+        table = CellTable.product(executor.facts.tiles, SHAPES)
+        tally = run_sweep(executor, table, replace(PROTOCOL, repeats=12, max_repeats=12), store, progress=watcher)
+        checked = {device for device, _ in store.checked()}
+    assert any("joined" in remark for remark in watcher.remarks)
+    assert set(tally.devices) == checked == {"simulated-0", "simulated-1", "simulated-2"}
+
+
+def test_when_all_workers_are_lost_everything_finished_is_kept(cluster, tmp_path):
+    path = tmp_path / "sweep"
+    with named(cluster) as executor:
+        watcher = At("repeat 1", lambda: kill(cluster, 0, 1))
+        table = CellTable.product(executor.facts.tiles, SHAPES)
+        with SweepStore(path) as store, pytest.raises(BackendError, match="every worker was lost"):
+            run_sweep(executor, table, PROTOCOL, store, progress=watcher)
+    with SweepStore(path) as store:
+        kept = len(list(store.results()))
+    assert kept > 0
+
+
+def test_a_device_that_computes_wrong_is_left_out(cluster):
+    with named(cluster) as executor, SweepStore(MEMORY) as store:
+        table = CellTable.product(executor.facts.tiles, SHAPES)
+        store.begin(fingerprint(executor.facts, PROTOCOL), table, {})
+        store.add_checked("simulated-1", {0: 0.7, len(table) // 2: 1e-6})
+        watcher = At("repeat 1", lambda: None)
+        tally = run_sweep(executor, table, PROTOCOL, store, progress=watcher)
+        cube = cube_of(store)
+    assert tally.devices == ["simulated-0"]
+    assert any("left out" in remark for remark in watcher.remarks)
+    assert (cube["status"].values == 0).all()
+    assert list(json.loads(cube.attrs["dismissed_devices"])) == ["simulated-1"]
 
 
 def test_workers_that_own_the_same_device_are_refused(cluster):
@@ -103,7 +161,7 @@ def test_workers_that_own_the_same_device_are_refused(cluster):
 def test_a_worker_with_several_threads_is_refused():
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+            n_workers=1, threads_per_worker=2, dashboard_address=":0", silence_logs=logging.CRITICAL
         ) as running,
         pytest.raises(BackendError, match="--nthreads 1"),
         open_executor(spec(), dask=running.scheduler_address),

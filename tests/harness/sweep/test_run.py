@@ -8,8 +8,10 @@ from fake_backend import LARGE, QUICK, SMALL, Fake, PassBench, executor_of, fake
 
 import harness.sweep.run as run
 from harness.backends import Cell, Problem
-from harness.errors import BackendError, InputError
+from harness.cube import STATUS
+from harness.errors import BackendError, InputError, KernelError
 from harness.protocol import Protocol
+from harness.sweep.collect import cube_of
 from harness.sweep.executor import SerialExecutor
 from harness.sweep.run import batch_size
 from harness.sweep.store import SweepStore
@@ -98,7 +100,7 @@ def test_stopped_again_and_again(path, tmp_path):
     assert stops > 8
     assert_same(resumed, expected)
     with SweepStore(path) as store:
-        assert len(store.environments()) == stops + 1
+        assert {entry["start"] for entry in store.environments()} == set(range(1, stops + 2))
 
 
 def test_batches_of_a_begun_pass_do_not_depend_on_the_release(path, monkeypatch):
@@ -390,3 +392,32 @@ def test_the_refusal_of_a_backend_that_has_the_tile_is_told(store):
     for backends in ((first, second), (second, first)):
         survey = executor_of(*backends).survey(make_table())
         assert survey.refusals() == {"M is below 500": 6}
+
+
+def test_a_kernel_that_cannot_be_run_costs_only_itself(store):
+    class Unbuilt(Fake):
+        def relative_error(self, cell):
+            if cell.tile == LARGE:
+                raise KernelError("out of registers")
+            return super().relative_error(cell)
+
+    tally = sweep(store, Unbuilt())
+    status = cube_of(store)["status"].values.ravel()
+    large = make_table().tile == 1
+    assert (status[large] == STATUS["failed"]).all()
+    assert (status[~large] == STATUS["ok"]).all()
+    assert (tally.count[large] == 0).all()
+    assert any("out of registers" in note for note in store.notes())
+
+
+def test_a_kernel_that_could_not_be_run_is_tried_again_on_request(path):
+    class Unbuilt(Fake):
+        def relative_error(self, cell):
+            raise KernelError(f"no compiler for {cell.tile}")
+
+    with SweepStore(path) as store:
+        sweep(store, Unbuilt())
+        assert (cube_of(store)["status"].values == STATUS["failed"]).all()
+    with SweepStore(path) as store:
+        sweep(store, Fake(), retry_failed=True)
+        assert (cube_of(store)["status"].values == STATUS["ok"]).all()

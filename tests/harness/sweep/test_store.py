@@ -83,13 +83,30 @@ def test_checks_are_kept_by_device(store):
     assert store.checked() == {("a", 1): 1e-3, ("a", 2): float("inf"), ("b", 1): 2e-3}
 
 
+def test_a_check_that_could_not_be_made_is_no_number(store):
+    store.add_checked("a", {1: float("nan"), 2: 0.5})
+    store.add_checked("a", {1: 1e-3})  # tried again: the newest counts
+    assert store.checked() == {("a", 1): 1e-3, ("a", 2): 0.5}
+    store.add_checked("a", {1: float("nan")})
+    assert np.isnan(store.checked()["a", 1])
+
+
+def test_notes_are_kept_in_order(path):
+    for text in ("one", "two"):
+        with SweepStore(path) as store:
+            begin(store)
+            store.note(text)
+    with SweepStore(path) as store:
+        assert store.notes() == ["one", "two"]
+
+
 def test_every_start_is_kept(path):
     for repeats in (3, 5):
         with SweepStore(path) as store:
             begin(store, dataclasses.replace(QUICK, repeats=repeats, max_repeats=9))
     with SweepStore(path) as store:
         assert len(store.environments()) == 2
-        assert store.environments()[0]["started"] <= store.environments()[1]["started"]
+        assert store.started() <= store.environments()[0]["read"] <= store.environments()[1]["read"]
         assert store.protocol()["repeats"] == 5
 
 

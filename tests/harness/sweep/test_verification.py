@@ -5,7 +5,7 @@ import pytest
 from fake_backend import Fake, make_table
 
 from harness.errors import InputError
-from harness.sweep.verification import Kernel, kernels, tolerance_of, wrong_rows
+from harness.sweep.verification import Kernel, Verdict, judge, kernels, tolerance_of
 
 
 class SelfChecking(Fake):
@@ -37,19 +37,34 @@ def test_only_owned_rows_of_backends_that_need_it():
     assert [(kernel.backend, kernel.sample) for kernel in found] == [(0, (0, 1, 2, 3, 4))]
 
 
-@pytest.mark.parametrize("error", [0.02, np.inf, np.nan])
-def test_one_wrong_cell_condemns_its_kernel(error):
+@pytest.mark.parametrize(
+    ("error", "status"), [(0.02, "wrong_result"), (np.inf, "wrong_result"), (np.nan, "failed")]
+)
+def test_one_wrong_cell_condemns_its_kernel(error, status):
     found = [
         Kernel("good", 0, np.array([0, 1, 2]), (0, 2)),
         Kernel("bad", 1, np.array([3, 4, 5]), (3, 5)),
     ]
-    assert wrong_rows(found, {0: 1e-3, 2: 1e-2, 3: 1e-4, 5: error}, (1e-2, 1e-2)).tolist() == [3, 4, 5]
-    assert wrong_rows(found, {0: 1e-3}, (1e-2, 1e-2)).size == 0
+    errors = {("a", 0): 1e-3, ("a", 2): 1e-2, ("a", 3): 1e-4, ("a", 5): error}
+    verdict = judge(found, errors, (1e-2, 1e-2))
+    assert list(verdict.problems) == [1]
+    assert verdict.problems[1].status == status
+    assert verdict.devices == {}
+    assert judge(found, {("a", 0): 1e-3}, (1e-2, 1e-2)) == Verdict()
+
+
+def test_a_wrong_device_is_told_from_a_wrong_kernel():
+    found = [Kernel("a", 0, np.array([0]), (0,)), Kernel("b", 0, np.array([1]), (1,))]
+    both = {("x", 0): 1e-3, ("y", 0): 0.5, ("x", 1): 0.5, ("y", 1): 0.6}
+    verdict = judge(found, both, (1e-2,))
+    assert list(verdict.problems) == [1]
+    assert list(verdict.devices) == ["y"]
+    assert "relative error 0.5 of kernel a" in verdict.devices["y"]
 
 
 def test_each_backend_has_its_own_tolerance():
     found = [Kernel("a", 0, np.array([0]), (0,)), Kernel("b", 1, np.array([1]), (1,))]
-    assert wrong_rows(found, {0: 5e-3, 1: 5e-3}, (1e-2, 1e-3)).tolist() == [1]
+    assert list(judge(found, {("x", 0): 5e-3, ("x", 1): 5e-3}, (1e-2, 1e-3)).problems) == [1]
 
 
 def test_tolerances():
