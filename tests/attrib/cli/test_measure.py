@@ -220,7 +220,10 @@ def test_the_first_cache_state_is_the_default(measure, cube):
         (["--backend", "fake", "--grid", GRID, "--target-error", "0"], "target_error must be positive"),
         (["--backend", "fake", "--grid", GRID, "--repeats", "5", "--max-repeats", "2"], "is below repeats"),
         (["--backend", "fake", "--grid", GRID, "--option", "refuse=yes"], "this device is out of order"),
-        (["--backend", "fake", "--grid", GRID, "--emit-configs", "folder"], "goes with --backend sycl-tla"),
+        (["--backend", "fake", "--emit-configs", "folder"], "goes with --backend sycl-tla"),
+        (["--emit-configs", "folder", "--backend", "sycl-tla", "--grid", GRID], "--grid cannot go with it"),
+        (["--collect", "a.sweep", "--merge", "b.nc"], "cannot be given together"),
+        (["--backend", "fake", "--grid", GRID, "--device", "0", "--devices", "0,1"], "cannot be given together"),
         (
             ["--backend", "fake", "--grid", GRID, "--dask", "tcp://x:1", "--devices", "0,1"],
             "cannot be asked for at",

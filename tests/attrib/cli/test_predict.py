@@ -49,7 +49,7 @@ def test_json(attrib, model_file, shapes_file, tmp_path):
     records = json.loads(attrib("predict", model_file, shapes_file, "--json").out)
     assert [tuple(record) for record in records] == [COLUMNS] * 3
     written = json.loads(attrib("predict", model_file, shapes_file, "-o", tmp_path / "out.csv", "--json").out)
-    assert written == {"output": str(tmp_path / "out.csv"), "rows": 3, "extrapolated": 1}
+    assert written == {"output": str(tmp_path / "out.csv"), "rows": 3, "extrapolated": 1, "simulated": False}
 
 
 def test_tiles_levels_and_contributions(attrib, model_file, shapes_file):

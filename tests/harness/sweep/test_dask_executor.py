@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -115,7 +116,13 @@ def test_a_killed_workers_cells_are_measured_by_others(cluster, stage):
 
 
 def test_a_worker_that_joins_late_is_checked_first(cluster):
-    watcher = At("rough pass", lambda: cluster.scale(3))
+    def join():
+        cluster.scale(3)
+        until = time.monotonic() + 30
+        while len(cluster.scheduler_info["workers"]) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+
+    watcher = At("rough pass", join)
     with named(cluster) as executor, SweepStore(MEMORY) as store:
         table = CellTable.product(executor.facts.tiles, SHAPES)
         tally = run_sweep(executor, table, replace(PROTOCOL, repeats=12, max_repeats=12), store, progress=watcher)
