@@ -25,6 +25,16 @@ _CLOSEST = 24
 """Candidates nearest to the best take part in the bootstrap of the winner."""
 
 
+def wave_freedom(residency: int) -> int:
+    """Degrees of freedom of the wave columns: 2 for a plain wave, 1 for each further resident.
+
+    Each fill level beyond the first brings two columns, whose costs cannot be negative. One that explains nothing
+    is then left at zero every second time, and takes half a degree of freedom on average (Self and Liang, Journal
+    of the American Statistical Association 82, 1987).
+    """
+    return residency + 1
+
+
 @dataclass(frozen=True)
 class WaveProfile:
     """Loss of one tile over candidates.
@@ -34,8 +44,8 @@ class WaveProfile:
     cores : ndarray of int64, shape (c,)
         Candidate core counts.
     criterion : ndarray, shape (c, R)
-        B log(loss / n) + p log B, with B blocks as the effective sample size: lower is better. Column r is
-        residency r + 1.
+        B log(loss / n) + p log B, with B blocks as the effective sample size and p the degrees of freedom: lower
+        is better. Column r is residency r + 1.
     n_blocks : int
     """
 
@@ -129,7 +139,8 @@ class GroupedWaves:
             for residency in range(1, max_residency + 1):
                 loss, p = self.loss(int(cores), residency)
                 floor = max(loss / self.n, 1e-12)
-                criterion[row, residency - 1] = self.n_blocks * np.log(floor) + p * np.log(self.n_blocks)
+                freedom = p - 2 * residency + wave_freedom(residency)
+                criterion[row, residency - 1] = self.n_blocks * np.log(floor) + freedom * np.log(self.n_blocks)
         return WaveProfile(candidates, criterion, self.n_blocks)
 
 
@@ -212,6 +223,6 @@ def wave_constants(
 
 
 def _penalised(waves: GroupedWaves, cores: int, residency: int) -> tuple[Array, float]:
-    """Loss by block and the penalty on its logarithm for the number of columns."""
-    columns = 2 * residency
-    return waves.block_loss(cores, residency), columns * np.log(waves.n_blocks) / waves.n_blocks
+    """Loss by block and the penalty on its logarithm for the degrees of freedom."""
+    penalty = wave_freedom(residency) * np.log(waves.n_blocks) / waves.n_blocks
+    return waves.block_loss(cores, residency), penalty

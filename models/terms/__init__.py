@@ -8,6 +8,7 @@ from models.terms.atom_remainder import AtomRemainder
 from models.terms.base_overhead import BaseOverhead
 from models.terms.cache_spill import CacheSpill
 from models.terms.channel_hash import ChannelHash
+from models.terms.masked_edge import MaskedEdge
 from models.terms.memory_traffic import MemoryTraffic
 from models.terms.pipeline_fill import PipelineFill
 from models.terms.row_pitch import RowPitch
@@ -25,6 +26,7 @@ ALL_TERMS: tuple[Term, ...] = (
     MemoryTraffic(),
     CacheSpill(),
     PipelineFill(),
+    MaskedEdge(),
 )
 """Every term, those that are always in the model first."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "BaseOverhead",
     "CacheSpill",
     "ChannelHash",
+    "MaskedEdge",
     "MemoryTraffic",
     "PipelineFill",
     "RowPitch",

@@ -25,6 +25,8 @@ class Kernel:
     group_step: float
     masked_step: float = 0.0
     pitch_step: float = 0.0
+    edge_step: float = 0.0  # of a launch with a ragged edge
+    edge_share: float = 0.0  # further, by the share of the tile outside, beyond the half of it
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Machine:
                 step += kernel.pitch_step
             total += kernel.wave[level - 1] + steps * step
             left -= self.cores * kernel.residency
+        for size, tile in ((M, tm), (N, tn)):
+            if size % tile:
+                late = max(0.0, 0.5 - (size % tile) / tile)
+                total += steps * (kernel.edge_step + kernel.edge_share * late)
         return total
 
     def cube(self, M, N, K, noise=0.003, seed=0, kernels=None, device=BLANK):

@@ -171,7 +171,8 @@ def test_predictions_between_grid_points(machine, fit):
     ("shape", "expected"),
     [
         ((1024, 1024, 1024), False),
-        ((1088, 1024, 1024), False),
+        ((1280, 1024, 1088), False),
+        ((1088, 1024, 1024), True),  # M no multiple of 256: the masked edge was never seen
         ((8192, 1024, 1024), True),
         ((1024, 128, 1024), True),
         ((1024, 1024, 128), True),
@@ -341,6 +342,33 @@ def test_other_cubes_identify_what_the_grid_cannot(machine):
     assert alone.predict(name, *ragged).extrapolated[0]
     prediction = both.predict(name, *ragged)
     assert prediction.time[0] == pytest.approx(machine.seconds(kernels[0], 2048, 1040, 1040), rel=0.02)
+
+
+def test_a_masked_edge_is_recovered_and_taken_for_no_wave(machine):
+    kernels = tuple(replace(c, edge_step=5e-7, edge_share=4e-6) for c in machine.kernels[:2])
+    side = np.arange(192, 4097, 192)
+    found = MODEL.fit(machine.cube(side, side, COARSE[::2], kernels=kernels))
+    for kernel in kernels:
+        fit = found.tiles[kernel.name]
+        assert "masked edge" in fit.terms
+        assert fit.constants["cores"].values == (20,)
+        assert fit.constants["residency"].estimate == kernel.residency
+        assert fit.mape < 0.004
+        estimates = {e.name: e for e in fit.estimates}
+        for axis in "NM":
+            assert estimates[f"masked step, {axis}"].estimate == pytest.approx(5e-7, rel=0.15)
+            second = estimates[f"second half outside, {axis}"]
+            if (kernel.name, axis) == ("128x256x32", "M"):  # 192 leaves half of 128 outside, or nothing
+                assert second.reason.startswith("zero on this grid")
+            else:  # the column runs from 0 to 1 as the share does from 1/2 to 1
+                assert second.estimate == pytest.approx(2e-6, rel=0.1)
+
+
+def test_a_kernel_without_a_masked_path_gets_none(machine):
+    side = np.arange(192, 4097, 192)
+    found = MODEL.fit(machine.cube(side, side, COARSE[::2], kernels=machine.kernels[:2]))
+    for fit in found.tiles.values():
+        assert fit.left_out["masked edge"] == "does not lower the held-out error"
 
 
 def test_a_tile_of_another_cube_only_is_left_out(machine, coarse):

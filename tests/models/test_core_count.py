@@ -5,8 +5,11 @@ import pytest
 
 from harness.cube import dense_cube, device_of
 from harness.errors import FitError
+from harness.grid import Grid
 from harness.tile import Tile
+from harness.twin import Twin
 from models.core_count import count_cores
+from models.terms import ALL_TERMS
 
 
 def test_cores_and_residencies_are_counted_without_the_record(machine, planted):
@@ -33,3 +36,16 @@ def test_the_count_repeats_with_its_seed(planted):
     assert first.cores_set == second.cores_set
     for name, profile in first.profiles.items():
         np.testing.assert_array_equal(profile.criterion, second.profiles[name].criterion)
+
+
+def test_edges_of_the_twin_are_no_waves():
+    """The simulator hands out work-groups one by one; those at a ragged edge take up to several times as long."""
+    twin = Twin()
+    cube = twin.landscape(Grid.parse("128:4096:128;128:4096:128;1024,4096"))
+    found = count_cores(cube)
+    assert found.cores == twin.chip.numbers.cores
+    assert found.identified
+    for tile in twin.tiles:
+        assert twin.residents(tile) in found.residency_set[tile.name]
+    blind = count_cores(cube, [term for term in ALL_TERMS if term.name != "masked edge"])
+    assert blind.cores != twin.chip.numbers.cores

@@ -240,6 +240,30 @@ def test_pipeline_fill():
     np.testing.assert_array_equal(columns_of("pipeline fill", "256x256x32", shapes)[:, 0], [2, 2, 1, 0, 0, 2])
 
 
+def test_masked_edge():
+    whole, ragged_n, ragged_m, corner = (256, 512, 64), (256, 320, 64), (224, 512, 64), (128, 448, 32)
+    columns = columns_of("masked edge", "256x256x32", [whole, ragged_n, ragged_m, corner])
+    # Outside: of N 0, 3/4, 0, 1/4; of M 0, 0, 1/8, 1/2. Two steps, but one at the corner.
+    expected = [
+        [0, 0, 0, 0, 0, 0, 0],
+        [2, 2, 1, 0, 0, 0, 0],
+        [0, 0, 0, 2, 0.5, 0, 0],
+        [1, 0.5, 0, 1, 1, 0, 1 / 8],
+    ]
+    np.testing.assert_array_equal(columns, expected)
+
+
+def test_a_masked_edge_delays_a_launch_once_however_many_waves_it_has():
+    one, many = columns_of("masked edge", "256x256x32", [(256, 320, 64), (4096, 4160, 64)])
+    np.testing.assert_array_equal(one, many)
+
+
+def test_masked_edge_is_zero_everywhere_on_a_grid_of_whole_tiles():
+    side = [(m, n, k) for m in range(256, 2049, 256) for n in (256, 768) for k in (100, 640)]
+    assert not columns_of("masked edge", "256x256x32", side).any()
+    assert columns_of("masked edge", "96x160x32", side).any(axis=1).all()
+
+
 def paper_eta(element, pitch, channels=6, interleave=256):
     """Section 9.2 of the paper, literally; for pitches of whole blocks."""
     start = (pitch * element // interleave) % channels

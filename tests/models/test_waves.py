@@ -92,6 +92,18 @@ def test_the_loss_of_a_candidate_against_refitting_the_samples(machine):
         np.testing.assert_allclose(waves.block_loss(cores, residency), np.bincount(blocks, error**2), rtol=1e-5)
 
 
+def test_the_criterion_of_a_candidate(machine):
+    """Two columns of a plain wave count whole; the two of each further fill level by half."""
+    (waves,) = list(grouped(machine.cube(SIDE[::3], SIDE[::3], (512, 4096), noise=0.05).isel(tile=[2])).values())
+    profile = waves.profile(np.array([19, 20]))
+    for row, cores in enumerate((19, 20)):
+        for residency in (1, 2, 3, 4):
+            loss, _ = waves.loss(cores, residency)
+            freedom = 2 + (residency - 1) + 3  # and launch, work-group and its step
+            expected = waves.n_blocks * np.log(loss / waves.n) + freedom * np.log(waves.n_blocks)
+            assert profile.criterion[row, residency - 1] == pytest.approx(expected)
+
+
 def test_a_tile_measured_on_a_part_of_the_blocks(machine):
     cube = machine.cube(SIDE, SIDE, (512, 2048, 4096))
     cube["status"][1, 8:] = 1
