@@ -15,6 +15,7 @@ from attrib.landscape import Landscape
 from attrib.measurement_noise import relative_error_of, stage_error
 from attrib.optimal import optimal_throughput
 from attrib.optimality import KernelOptimality, kernel_optimality
+from attrib.periods import PeriodFinding, survey_periods
 from attrib.roughness import Roughness, roughness
 from attrib.stages import (
     BestTile,
@@ -110,6 +111,8 @@ class Analysis:
     ideal, optimal : ndarray of shape (M, N, K), or None
         Reference landscapes, TFLOP/s.
     skipped : tuple of Skipped
+    periods : tuple of PeriodFinding
+        Of every tile along every axis, on few lines.
     """
 
     cube: xr.Dataset
@@ -120,6 +123,7 @@ class Analysis:
     ideal: Array | None
     optimal: Array | None
     skipped: tuple[Skipped, ...]
+    periods: tuple[PeriodFinding, ...] = ()
 
     def stage(self, name: str) -> StageReport:
         """Return the stage of this name."""
@@ -172,11 +176,16 @@ def analyse(
             Skipped("stage split", "parts of a shape need times of their own: " + reason),
         ]
         say("stages")
-        return Analysis(cube, device, fit, None, _sample_stages(cube, skipped), None, None, tuple(skipped))
+        sampled = _sample_stages(cube, skipped)
+        say("periods")
+        found = survey_periods(cube, seed=seed)
+        return Analysis(cube, device, fit, None, sampled, None, None, tuple(skipped), found)
     landscape = landscape_of(dense)
     ideal, optimal = _references(landscape, dense, device, fit, skipped)
     stages = _grid_stages(landscape, dense, device, fit, optimal, tile, skipped, say)
-    return Analysis(dense, device, fit, landscape, stages, ideal, optimal, tuple(skipped))
+    say("periods")
+    found = survey_periods(dense, seed=seed)
+    return Analysis(dense, device, fit, landscape, stages, ideal, optimal, tuple(skipped), found)
 
 
 def landscape_of(cube: xr.Dataset) -> Landscape:

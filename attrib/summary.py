@@ -36,7 +36,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         },
         "fit": analysis.fit.to_contract(),
         "stages": [stage_summary(stage) for stage in analysis.stages],
-        "periods": [],
+        "periods": [finding.to_contract() for finding in analysis.periods],
         "predict": {
             "mape": float(np.average([fit.mape for fit in fits], weights=weight)),
             "coverage": float(np.average([fit.coverage for fit in fits], weights=weight)),

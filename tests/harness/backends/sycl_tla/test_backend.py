@@ -240,9 +240,7 @@ def test_profiling_is_what_the_user_states(stand_in, fill, given, recorded):
 
 
 def test_no_program_says_which_option_names_it_and_how_to_build():
-    with pytest.raises(
-        BackendError, match=r"option executable or legacy: .*--emit-configs DIR' writes how"
-    ):
+    with pytest.raises(BackendError, match=r"option executable or legacy: .*--emit-configs DIR' writes how"):
         SyclTlaBackend()
 
 
