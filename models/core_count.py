@@ -16,6 +16,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.term import Term
 from models.terms import ALL_TERMS
+from models.terms.masked_edge import MASKED
 from models.tile_data import TileData, split_tiles
 from models.waves import GroupedWaves, WaveConstants, wave_constants
 
@@ -68,7 +69,8 @@ def count_cores_of_tiles(
     """Profile cores and residencies of the tiles of known size; ``None`` where there is none.
 
     Each candidate is judged with all other costs in the model, so that a launch cost or memory traffic is not
-    mistaken for a wave.
+    mistaken for a wave. Masked edges take many columns and are in the model of a tile only where the criterion of
+    its best candidate is better for them: on few samples they would blur the waves.
 
     Parameters
     ----------
@@ -80,19 +82,28 @@ def count_cores_of_tiles(
         Core count of the device record, used where the timings identify none.
     rng : numpy.random.Generator
     """
+    candidates = np.arange(1, max(LARGEST, 2 * (known or 1)) + 1)
+    others = [term for term in terms if term.name != "waves"]
+    plain = [term for term in others if term.name != MASKED]
     grouped = {}
     for label, item in data.items():
         if item.tile.hidden:
             continue
-        states = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _SPILL_SIZES]
-        design = Design.of([term for term in terms if term.name != "waves"], item.tile, states[0])
-        columns = [design.matrix(item.problem, states[0])]
-        spill = [term for term in design.terms if term.name == "cache spill"]
-        columns += [term.columns(item.problem, state, ALL_MECHANISMS) for term in spill for state in states[1:]]
-        matrix = np.concatenate(columns, axis=1)
-        matrix = matrix[:, (matrix != 0).any(axis=0)]
-        grouped[label] = GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)
-    if not grouped:
-        return None
-    largest = max(LARGEST, 2 * (known or 1))
-    return wave_constants(grouped, np.arange(1, largest + 1), rng, known)
+        grouped[label] = without = _grouped(item, hardware, plain)
+        with_edges = _grouped(item, hardware, others)
+        if with_edges.width > without.width:
+            better = with_edges.profile(candidates).criterion.min() < without.profile(candidates).criterion.min()
+            grouped[label] = with_edges if better else without
+    return wave_constants(grouped, candidates, rng, known) if grouped else None
+
+
+def _grouped(item: TileData, hardware: Hardware, others: Sequence[Term]) -> GroupedWaves:
+    """Sums from which the waves of a tile can be fitted beside the other terms, whatever the cache's size is."""
+    states = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _SPILL_SIZES]
+    design = Design.of(others, item.tile, states[0])
+    columns = [design.matrix(item.problem, states[0])]
+    spill = [term for term in design.terms if term.name == "cache spill"]
+    columns += [term.columns(item.problem, state, ALL_MECHANISMS) for term in spill for state in states[1:]]
+    matrix = np.concatenate(columns, axis=1)
+    matrix = matrix[:, (matrix != 0).any(axis=0)]
+    return GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)

@@ -102,6 +102,7 @@ class GroupedWaves:
         self.block_of_group = distinct[:, 0].astype(np.int64)
         self.n = time.size
         self.n_blocks = int(blocks.max()) + 1
+        self.width = width
 
     def fit(self, cores: int, residency: int) -> tuple[Array, Array, Array]:
         """Gram matrix, moment and their factors (groups, p, p), (groups, p) at one (C, R)."""
