@@ -33,6 +33,11 @@ def plain(value: float | None, digits: int = 1) -> str:
         return DASH
     if _SMALL <= abs(value) < 10.0 ** (1 - digits):
         return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
+    return _fixed(value, digits)
+
+
+def _fixed(value: float, digits: int) -> str:
+    """Fixed number of decimals, and no sign before a zero."""
     text = f"{value:,.{digits}f}"
     return text if float(text.replace(",", "")) else text.replace("-", "").replace("+", "")
 
@@ -64,7 +69,7 @@ def percent(fraction: float | None, digits: int | None = None) -> str:
         return DASH
     if digits is None:
         digits = 1 if abs(fraction) < 0.0995 else 0
-    return f"{number(100.0 * fraction, digits)} %"
+    return f"{_fixed(100.0 * fraction, digits).replace('-', '−')} %"
 
 
 def exponent(value: float) -> int:

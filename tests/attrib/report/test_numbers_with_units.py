@@ -40,6 +40,8 @@ def test_signs_and_missing_values():
     assert signed(0.0001) == "0.0"
     assert number(float("nan")) == percent(None) == "–"
     assert percent(0.0123) == "1.2 %"
+    assert percent(-8e-6) == "0.0 %"
+    assert percent(-0.012) == "−1.2 %"
     assert percent(0.71) == "71 %"
     assert mebibytes(31457280) == "30.0 MiB"
 
