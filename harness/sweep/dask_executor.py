@@ -129,7 +129,8 @@ class DaskExecutor(Executor):
         self._labels: dict[str, str] = {}
         self._refused: set[str] = set()
         self._remarks: list[str] = []
-        self._setting: Any = None
+        self._setting: Setting | None = None
+        self._held: dict[str, Any] = {}
         self._token = ""
         self._facts = self._first_facts()
 
@@ -159,8 +160,8 @@ class DaskExecutor(Executor):
     ) -> None:
         """Compile, allocate and warm up on every worker at once."""
         self._token = uuid.uuid4().hex
-        setting = Setting(self._spec, table, owner, warmup_seconds, cache, seed, start)
-        self._setting = self._client.scatter(setting, broadcast=True, hash=False)
+        self._setting = Setting(self._spec, table, owner, warmup_seconds, cache, seed, start)
+        self._held = {}
         todo = {worker: deque([()]) for worker in self._workers()}
         for _ in self._deal(prepare_here, todo.__getitem__, _forget):
             pass
@@ -224,10 +225,11 @@ class DaskExecutor(Executor):
                     lost(worker, job)
             for worker in present:
                 jobs, own = jobs_of(worker), sum(worker == other for other, _ in flying.values())
-                while jobs and own < _QUEUED_PER_WORKER:
+                while jobs and own < _QUEUED_PER_WORKER and self._give_setting(worker):
                     job, own = jobs.popleft(), own + 1
+                    setting = self._held[worker]
                     submitted = self._client.submit(
-                        function, self._setting, self._token, *job, pure=False, workers=[worker], retries=0
+                        function, setting, self._token, *job, pure=False, workers=[worker], retries=0
                     )
                     flying[submitted] = (worker, job)
             if not flying:
@@ -241,6 +243,19 @@ class DaskExecutor(Executor):
                     lost(worker, job)
                 else:
                     yield worker, result
+
+    def _give_setting(self, worker: str) -> bool:
+        """Hand a worker the setting, once; whether it has it.
+
+        Each worker gets its own: of one thing that several hold the scheduler keeps a single replica, and whoever
+        holds that can be lost.
+        """
+        if worker not in self._held:
+            try:
+                self._held[worker] = self._client.scatter(self._setting, workers=[worker], hash=False)
+            except (KeyError, OSError, TimeoutError, ValueError):  # it went since the last look
+                self._lose(worker, "its worker is gone")
+        return worker in self._held
 
     def _wait(self, futures: list[Any]) -> None:
         """Wait until something finishes, or it is time to look at the workers."""

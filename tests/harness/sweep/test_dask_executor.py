@@ -115,6 +115,25 @@ def test_a_killed_workers_cells_are_measured_by_others(cluster, stage):
     assert any("lost" in note for note in json.loads(cube.attrs["notes"]))
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_no_worker_depends_on_what_another_holds(cluster, which):
+    killed = []
+
+    def watcher(step):
+        # No task is in flight now, and then the scheduler drops replicas; the last one must not go with a worker.
+        if step.stage == "verifying results" and step.done == step.total and not killed:
+            cluster.loop.add_callback(cluster.scheduler.extensions["amm"].run_once)
+            time.sleep(0.3)
+            kill(cluster, which)
+            killed.append(which)
+
+    with named(cluster) as executor, SweepStore(MEMORY) as store:
+        table = CellTable.product(executor.facts.tiles, SHAPES)
+        tally = run_sweep(executor, table, PROTOCOL, store, progress=watcher)
+    assert killed
+    assert (tally.count == 4).all()
+
+
 def test_a_worker_that_joins_late_is_checked_first(cluster):
     def join():
         cluster.scale(3)
