@@ -136,7 +136,7 @@ class ModelLandscapes:
             label = grid.tiles[index].name
             fitted = self.fit.tiles[label]
             problem = self.fit.problem(label, mesh[0], mesh[1], mesh[2])
-            matrix = self.fit.design(label).matrix(problem, self.fit.hardware, on)
+            matrix = self.fit.matrix(label, problem, on)
             theta = np.concatenate([fitted.theta[None], fitted.draws[:draws]])
             out[:, position] = (theta @ matrix.T).reshape(-1, *shape)
             missing = self._missing[index] if whole else self._missing[index][..., -1:]

@@ -210,9 +210,16 @@ class FitResult:
             raise InputError(f"the model has no tile {label!r}: it knows {', '.join(self.tiles)}")
         return Problem(M, N, K, self.tiles[label].tile, self.element_bytes, self.output_bytes)
 
+    def matrix(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
+        """Design of one tile's model, shape (n, p): its product with the coefficients is the model time.
+
+        Whatever looks at a model under other coefficients or with mechanisms off goes through this one place.
+        """
+        return self.design(label).matrix(problem, self.hardware, on)
+
     def time(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
         """Model time in seconds, shape (n,), with the mechanisms in ``on`` switched on."""
-        return self.design(label).matrix(problem, self.hardware, on) @ self.tiles[label].theta
+        return self.matrix(label, problem, on) @ self.tiles[label].theta
 
     def contributions(self, label: str, problem: Problem) -> dict[str, Array]:
         """Seconds that each term contributes, shape (n,) each; they add up to :meth:`time`."""
@@ -247,7 +254,7 @@ class FitResult:
         fit = self.tiles.get(label)
         problem = self.problem(label, M, N, K)
         assert fit is not None
-        matrix = self.design(label).matrix(problem, self.hardware)
+        matrix = self.matrix(label, problem)
         time = matrix @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
