@@ -52,18 +52,44 @@ class JointSystem:
 
     def solve(self, weight: Array | None = None) -> tuple[Array, ...]:
         """Coefficients of each tile for given block weights (all ones when ``None``)."""
+        gram, moment = self._total(weight)
+        theta = solve_nonnegative(gram, moment)
+        return tuple(theta[place] for place in self.places)
+
+    def refit(self, scores: Array) -> tuple[Array, ...]:
+        """Solve again with the scores moved, as other lack of fit would have moved them.
+
+        The solution moves from the unconstrained one, not from a bound that it rests on.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (draws, size)
+            What is added to the sums X'1 of the scaled design, in the order of the common vector.
+
+        Returns
+        -------
+        tuple of ndarray, shape (draws, p)
+            One for each tile.
+        """
+        gram, moment = self._total(None)
+        fits = np.array([solve_nonnegative(gram, moment + score) for score in scores])
+        fits = fits.reshape(scores.shape[0], self.size)
+        return tuple(fits[:, place] for place in self.places)
+
+    def _total(self, weight: Array | None) -> tuple[Array, Array]:
         gram, moment = np.zeros((self.size, self.size)), np.zeros(self.size)
         for sums, place in zip(self.sums, self.places, strict=True):
             part, right, _ = sums.total(weight)
             gram[np.ix_(place, place)] += part
             moment[place] += right
-        theta = solve_nonnegative(gram, moment)
-        return tuple(theta[place] for place in self.places)
+        return gram, moment
 
     def bootstrap(self, draws: int, rng: np.random.Generator) -> tuple[Array, ...]:
         """Refit to resampled blocks; for each tile an array of shape (draws, p).
 
-        Blocks are resampled for all tiles together, because their lack of fit at an (M, N) is related.
+        Blocks are resampled for all tiles together, because their lack of fit at an (M, N) is related. Blocks that
+        share lack of fit with their neighbours make the draws too narrow: :func:`models.draws.draw_coefficients`
+        comes here only where it cannot tell.
         """
         if draws == 0:
             return tuple(np.empty((0, place.size)) for place in self.places)

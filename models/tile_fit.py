@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from models.hull import MeasuredHull
 from models.identify import unidentified_jointly
 from models.result import Constant, Estimate, TileFit
 from models.tile_data import TileData
-from models.waves import WaveConstants
 
 Array = NDArray[np.float64]
 
@@ -35,38 +34,45 @@ class PreparedTile:
 
 
 def prepare_tiles(
-    items: Sequence[TileData], designs: Sequence[Design], hardware: Hardware, n_blocks: int
-) -> list[PreparedTile]:
-    """Evaluate the designs, sum them over blocks and set aside the columns that cannot be identified.
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    n_blocks: int,
+    matrices: Mapping[str, Array],
+) -> dict[str, PreparedTile]:
+    """Sum the designs over blocks and set aside the columns that cannot be identified.
 
     Parameters
     ----------
-    items : sequence of TileData
-    designs : sequence of Design
+    data : mapping of tile label to TileData
+    designs : mapping of tile label to Design
     hardware : Hardware
     n_blocks : int
         Blocks that labels run over.
+    matrices : mapping of tile label to ndarray, shape (n, p)
+        The designs on the samples, without what overlap hides.
     """
-    matrices = [design.matrix(item.problem, hardware) for item, design in zip(items, designs, strict=True)]
+    items, listed = list(data.values()), [designs[label] for label in data]
+    shown = [matrices[label] for label in data]
     sums = [
         BlockGram.of(matrix, item.samples.time, item.blocks, n_blocks)
-        for item, matrix in zip(items, matrices, strict=True)
+        for item, matrix in zip(items, shown, strict=True)
     ]
-    columns = [design.columns(hardware) for design in designs]
+    columns = [design.columns(hardware) for design in listed]
     # A vendor library is another kernel: it shares nothing with the tiles.
     hidden = [item.hidden for item in items]
     keys = [
-        tuple(column.coefficient.name if column.term.shared and not secret else None for column in listed)
-        for listed, secret in zip(columns, hidden, strict=True)
+        tuple(column.coefficient.name if column.term.shared and not secret else None for column in row)
+        for row, secret in zip(columns, hidden, strict=True)
     ]
     found = unidentified_jointly([part.gram.sum(axis=0) for part in sums], columns, keys)
     prepared = []
-    for design, matrix, part, row, reasons in zip(designs, matrices, sums, keys, found, strict=True):
+    for design, matrix, part, row, reasons in zip(listed, shown, sums, keys, found, strict=True):
         kept = np.array([j for j in range(len(row)) if j not in reasons], dtype=np.int64)
         prepared.append(
             PreparedTile(design, matrix, kept, reasons, part.take(kept), tuple(row[j] for j in kept), hardware)
         )
-    return prepared
+    return dict(zip(data, prepared, strict=True))
 
 
 def tile_fit(
@@ -89,7 +95,7 @@ def tile_fit(
     theta : ndarray, shape (k,)
         Coefficients of the identified columns.
     draws : ndarray, shape (draws, k)
-        Their block-bootstrap refits.
+        What they would have been under other lack of fit (:mod:`models.draws`).
     held_out : ndarray, shape (n,)
         Times predicted for each sample by the fit to the other folds, seconds.
     in_main : ndarray of bool
@@ -107,7 +113,8 @@ def tile_fit(
     full[prepared.kept], all_draws[:, prepared.kept] = theta, draws
     share = (prepared.matrix / time[:, None])[main].mean(axis=0) * full
     bounded = draws.shape[0] > 0
-    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0) if bounded else (full, full)
+    # Of n draws the k-th smallest has k / (n + 1) of the distribution below it; extremes are not cut short.
+    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0, method="weibull") if bounded else (full, full)
     estimates = []
     for j, column in enumerate(columns):
         reason = prepared.reasons.get(j, "")
@@ -153,29 +160,3 @@ def tile_fit(
         hull=MeasuredHull.of(item.samples.M, item.samples.N, item.samples.K),
         paths=tuple((int(a), int(b)) for a, b in np.unique(paths, axis=0)),
     )
-
-
-def tile_constants(
-    label: str,
-    waves: WaveConstants | None,
-    cache: Constant | None,
-    hardware: Hardware,
-    effective: dict[str, Constant],
-) -> dict[str, Constant]:
-    """Collect the constants that were profiled, as they concern one tile."""
-    constants: dict[str, Constant] = {}
-    if waves is not None and label in waves.by_tile:
-        status = "identified" if waves.identified else "not identified on this grid"
-        own_cores, own_residency, own_set = waves.by_tile[label]
-        constants["cores"] = Constant(float(waves.cores), tuple(map(float, waves.cores_set)), status)
-        held = waves.residency_set[label]
-        constants["residency"] = Constant(float(waves.residency[label]), tuple(map(float, held)), status)
-        constants["slots"] = Constant(float(hardware.slots_of(label)), (), status)
-        constants["cores_of_this_tile_alone"] = Constant(
-            float(own_cores), tuple(map(float, own_set)), f"with residency {own_residency}"
-        )
-    if label in effective:
-        constants["residency"] = effective[label]
-    if cache is not None:
-        constants["cache_spill_bytes"] = cache
-    return constants

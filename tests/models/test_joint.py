@@ -62,3 +62,23 @@ def test_bootstrap_resamples_blocks_for_all_tiles_together(case):
     for number, weight in enumerate(weights):
         for found, expected in zip(draws, dense(designs, times, blocks, weight), strict=True):
             np.testing.assert_allclose(found[number], expected, atol=1e-8)
+
+
+def test_refit_adds_scores_to_the_moments(case):
+    designs, times, _, system = case
+    scores = np.random.default_rng(3).normal(0.0, 2.0, (4, system.size))
+    found = system.refit(scores)
+    own = itertools.count(1)
+    places = [[0 if key else next(own) for key in row] for row in KEYS]
+    gram, moment = np.zeros((system.size, system.size)), np.zeros(system.size)
+    for design, time, place in zip(designs, times, places, strict=True):
+        scaled = design / time[:, None]
+        gram[np.ix_(place, place)] += scaled.T @ scaled
+        moment[place] += scaled.sum(axis=0)
+    root = np.linalg.cholesky(gram).T
+    for number, score in enumerate(scores):
+        # The common vector of the system begins with the launch too.
+        theta = nnls(root, np.linalg.solve(root.T, moment + score))[0]
+        for part, place in zip(found, places, strict=True):
+            np.testing.assert_allclose(part[number], theta[place], atol=1e-8)
+    assert [part.shape for part in system.refit(np.empty((0, system.size)))] == [(0, len(row)) for row in KEYS]

@@ -1,0 +1,124 @@
+"""Correlograms: how the correlation of residuals falls with the distance of their shapes along one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from models.cells import Cells, unfold
+
+Array = NDArray[np.float64]
+
+_BY_CHANCE = 6.0
+"""Chi-square, of a reach and a length, that independent residuals exceed in a twentieth of all cases."""
+
+_NO_LENGTH = 1e-9
+"""Correlation length of an axis along which neighbours share nothing."""
+
+_TRIALS = 12
+"""Lengths tried before the best of them is refined."""
+
+_SHORTEST, _LONGEST = 0.01, 2.0
+"""Bounds of a correlation length, as shares of the extent of its axis."""
+
+_RANGE = 0.5
+"""Pairs count by exp(-distance / (range times extent)): distant ones say little of the correlation of near ones."""
+
+
+@dataclass(frozen=True)
+class NeighbourPairs:
+    """Pairs of cells that differ along one axis alone.
+
+    Attributes
+    ----------
+    upper : tuple of (ndarray, ndarray), one an axis
+        The two values of each pair.
+    number : tuple of ndarray
+        How many pairs of samples there are with them.
+    distances : tuple of (ndarray, ndarray)
+        How far apart they are, octaves and elements.
+    """
+
+    upper: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+    number: tuple[Array, ...]
+    distances: tuple[tuple[Array, Array], ...]
+
+    @classmethod
+    def of(cls, cells: Cells, count: Array) -> NeighbourPairs | None:
+        """Find the pairs of cells that hold samples, ``count`` of shape (M, N, K, 1); ``None`` without any."""
+        upper, number, distances = [], [], []
+        for axis, products in enumerate(axis_products(count)):
+            rows, columns = np.nonzero(np.triu(products, 1))
+            pairs = (rows, columns)
+            upper.append(pairs)
+            number.append(products[pairs])
+            octaves, elements = cells.distances(axis)
+            distances.append((octaves[pairs], elements[pairs]))
+        return cls(tuple(upper), tuple(number), tuple(distances)) if any(one.size for one in number) else None
+
+    def correlogram(self, sums: Sequence[Array]) -> tuple[tuple[float, ...], tuple[tuple[int, float], ...]]:
+        """Fit q exp(-distance / length) to mean products along each axis, by least squares.
+
+        Parameters
+        ----------
+        sums : sequence of ndarray, one an axis
+            Products of values of unit variance, summed as by :func:`axis_products`.
+
+        Returns
+        -------
+        tuple of float
+            q of each axis; NaN where independent residuals might well show as much.
+        tuple of (int, float)
+            Length of each axis: octaves after 0, elements after 1, whichever fits better.
+        """
+        reach, lengths = [], []
+        for axis, number in enumerate(self.number):
+            q, metric, length = np.nan, 0, _NO_LENGTH
+            if number.size:
+                octaves = self.distances[axis][0]
+                # Pairs count by their number, and the nearer the more.
+                weight = np.sqrt(number / number.sum()) * np.exp(-octaves / (_RANGE * octaves.max()))
+                means = sums[axis][self.upper[axis]] / number
+                fits = [_exponential(distance, means, weight) for distance in self.distances[axis]]
+                best = int(fits[1][0] < fits[0][0])
+                gain = float(np.sum((weight * means) ** 2)) - fits[best][0]
+                # Independent residuals of unit variance gain less than chi-square over the number of pairs.
+                if gain * number.sum() > _BY_CHANCE and fits[best][1] > 0:
+                    q, metric, length = fits[best][1], best, fits[best][2]
+            reach.append(q)
+            lengths.append((metric, length))
+        return tuple(reach), tuple(lengths)
+
+
+def axis_products(sums: Array) -> list[Array]:
+    """For each axis the products of its values, summed over the other axes; ``sums`` has shape (M, N, K, 1)."""
+    found = []
+    for axis in range(3):
+        flat = unfold(sums, axis)
+        found.append(flat @ flat.T)
+    return found
+
+
+def _exponential(distance: Array, means: Array, weight: Array) -> tuple[float, float, float]:
+    """Least-squares fit of q exp(-distance / length), 0 <= q <= 1: misfit, q and length."""
+
+    def reach(length: float) -> tuple[float, Array]:
+        shape = weight * np.exp(-distance / length)
+        q = float(np.clip((weight * means) @ shape / (shape @ shape), 0.0, 1.0))
+        return q, weight * means - q * shape
+
+    def misfit(logarithm: float) -> float:
+        left = reach(float(np.exp(logarithm)))[1]
+        return float(left @ left)
+
+    extent = float(distance.max())
+    trials = np.linspace(np.log(_SHORTEST * extent), np.log(_LONGEST * extent), _TRIALS)
+    best = int(np.argmin([misfit(trial) for trial in trials]))
+    around = (trials[max(0, best - 1)], trials[min(_TRIALS - 1, best + 1)])
+    found = minimize_scalar(misfit, bounds=around, method="bounded", options={"xatol": 1e-3})
+    length = float(np.exp(found.x))
+    return float(found.fun), reach(length)[0], length
