@@ -8,19 +8,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.design import Design
-from models.gram import BlockGram
+from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
+from models.constants.scan import Scan, judge, places_of
+from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.problem import Problem
-from models.profile import winning_set
-from models.result import Constant
-from models.solve import solve_nonnegative
 from models.term import Term
+from models.terms.cache_spill import CacheSpill
 
 Array = NDArray[np.float64]
 
 _SHARES = (0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5, 0.5625, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5)
 """Candidate sizes as shares of the nominal cache."""
+
+REMEDY = "working sets from a quarter to twice the last-level cache, closely spaced"
 
 
 def profile_cache(
@@ -43,35 +44,40 @@ def profile_cache(
     -------
     Constant or None
         Bytes with their confidence set; ``None`` when the nominal size is unknown. Not identified where no
-        working set passes a quarter of it.
+        working set passes a quarter of it, or no spilt byte is found to cost anything.
     """
-    if hardware.cache_bytes <= 0:
+    if hardware.cache_bytes <= 0 or not any(term.name == CacheSpill.name for term in terms):
         return None
     largest = max(float(problem.footprint.max()) for problem, _, _ in data.values())
     sizes = [share * hardware.cache_bytes for share in _SHARES if share * hardware.cache_bytes < 0.9 * largest]
     if len(sizes) < 3:
-        return Constant(None, (), "not identifiable on this grid: working sets stay inside the cache")
-    tables: list[list[tuple[Array, float]]] = []
+        return Constant(None, (), not_identifiable("working sets stay inside the cache"), "B", remedy=REMEDY)
+    n_blocks = max(int(blocks.max()) for _, _, blocks in data.values()) + 1
+    plain = [term for term in terms if term.name != CacheSpill.name]
+    scans, counts = [], []
     for problem, time, blocks in data.values():
-        n_blocks = int(blocks.max()) + 1
-        plain = Design.of([term for term in terms if term.name != "cache spill"], problem.tile, hardware)
-        spill = Design.of([term for term in terms if term.name == "cache spill"], problem.tile, hardware)
-        if not spill.terms:
-            return None
-        fixed = plain.matrix(problem, hardware)
-        table = []
-        for size in sizes:
-            column = spill.matrix(problem, replace(hardware, cache_bytes=size))
-            sums = BlockGram.of(np.concatenate([fixed, column], axis=1), time, blocks, n_blocks)
-            gram, moment, _ = sums.total()
-            table.append((sums.loss(solve_nonnegative(gram, moment)), 0.0))
-        tables.append(table)
-    shared = max(table[0][0].size for table in tables)
-    tables = [[(np.pad(loss, (0, shared - loss.size)), p) for loss, p in table] for table in tables]
-    total = np.sum([[np.log(loss.sum()) for loss, _ in table] for table in tables], axis=0)
-    best = int(np.argmin(total))
-    values = winning_set(tables, sizes, rng)
-    status = "identified" if 0 < best < len(sizes) - 1 else "at the edge of the candidates"
-    if len(values) > max(2, len(sizes) // 3):
-        status = f"not identified on this grid: {len(values)} of {len(sizes)} sizes explain it alike"
-    return Constant(sizes[best], values, status)
+        base = Design.of(plain, problem.tile, hardware).matrix(problem, hardware)
+        states = [replace(hardware, cache_bytes=size) for size in sizes]
+        columns = [CacheSpill().columns(problem, state, ALL_MECHANISMS) for state in states]
+        weight = 1.0 / time[:, None]
+        spilt = np.concatenate(columns, axis=1)
+        scans.append(Scan.of(base * weight, spilt * weight, np.ones(time.size), blocks, n_blocks))
+        counts.append(time.size)
+    shapes = [np.concatenate([getattr(problem, name) for problem, _, _ in data.values()]) for name in "MN"]
+    labels = np.concatenate([blocks for _, _, blocks in data.values()])
+    finding = judge(scans, counts, rng, places_of(shapes[0], shapes[1], labels, n_blocks))
+    profile = Profile(
+        ("working set, B",),
+        tuple((size,) for size in sizes),
+        tuple(map(float, finding.criterion)),
+        tuple(map(bool, finding.tenable)),
+    )
+    values = tuple(size for size, kept in zip(sizes, finding.tenable, strict=True) if kept)
+    best, status = finding.best, IDENTIFIED
+    if not finding.found:
+        status = not_identifiable(f"no spilt byte is found to cost anything (p = {finding.p_value:.2g})")
+    elif len(values) > max(2, len(sizes) // 3):
+        status = not_identifiable(f"{len(values)} of {len(sizes)} sizes explain it alike")
+    elif best in (0, len(sizes) - 1):
+        status = not_identifiable("the best size is the last of the candidates")
+    return Constant(sizes[best], values, status, "B", profile=profile, remedy=REMEDY)

@@ -14,6 +14,7 @@ from harness.samples import Samples
 from models.blocks import block_labels
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.limits import Limit
 from models.term import Term
 from models.terms import ALL_TERMS
 from models.terms.masked_edge import MASKED
@@ -101,7 +102,13 @@ def _grouped(item: TileData, hardware: Hardware, others: Sequence[Term]) -> Grou
     """Sums from which the waves of a tile can be fitted beside the other terms, whatever the cache's size is."""
     states = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _SPILL_SIZES]
     design = Design.of(others, item.tile, states[0])
-    columns = [design.matrix(item.problem, states[0])]
+    # Of masked edges only what the last work-group costs: the rest needs the count that is looked for.
+    columns = [
+        term.limit_columns(Limit.LONGEST, item.problem, states[0], ALL_MECHANISMS)
+        if term.name == MASKED
+        else term.columns(item.problem, states[0], ALL_MECHANISMS)
+        for term in design.terms
+    ]
     spill = [term for term in design.terms if term.name == "cache spill"]
     columns += [term.columns(item.problem, state, ALL_MECHANISMS) for term in spill for state in states[1:]]
     matrix = np.concatenate(columns, axis=1)

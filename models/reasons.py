@@ -10,3 +10,6 @@ COMBINATION = "a combination of other columns on this grid"
 
 NO_GAIN = "does not lower the held-out error"
 """It was measured, and the model predicts as well without it."""
+
+NOT_IDENTIFIABLE = "not identifiable on this grid"
+"""How the status of a constant begins that the timings do not tell; the reason follows."""

@@ -1,8 +1,13 @@
 """Count the cores from timings: profile the core count C and each tile's residency R.
 
 For every candidate (C, R) the model is refitted and its squared relative error kept. The wave columns depend on
-a sample only through its work-groups W and steps I, so sums over groups of equal (block, W) make one candidate a
-matter of microseconds.
+a sample only through its work-groups W and steps I, so sums over groups of equal W make one candidate a matter of
+microseconds.
+
+Timings show the slots P = C R of a tile. Where a partly filled wave costs as much as a full one, C cores with R
+residents and C R cores with one are the same model, and only the other tiles tell them apart: C divides the slots
+of all. A residency that changes nothing therefore costs nothing in the criterion, and of core counts that explain
+every tile alike the largest is taken: as few residents as will do.
 """
 
 from __future__ import annotations
@@ -13,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.constants.confidence import unrefuted
 from models.problem import Problem
-from models.profile import winning_set
 from models.solve import solve_nonnegative
 from models.terms.wave_quantization import residents
 
@@ -22,17 +27,11 @@ Array = NDArray[np.float64]
 
 MAX_RESIDENCY = 4
 _CLOSEST = 24
-"""Candidates nearest to the best take part in the bootstrap of the winner."""
-
-
-def wave_freedom(residency: int) -> int:
-    """Degrees of freedom of the wave columns: 2 for a plain wave, 1 for each further resident.
-
-    Each fill level beyond the first brings two columns, whose costs cannot be negative. One that explains nothing
-    is then left at zero every second time, and takes half a degree of freedom on average (Self and Liang, Journal
-    of the American Statistical Association 82, 1987).
-    """
-    return residency + 1
+"""Candidates nearest to the best are tested for the confidence set."""
+_ALIKE = 1e-3
+"""Criteria this close differ by rounding only."""
+_AKAIKE = 2.0
+"""What a free parameter must gain, in twice the log likelihood, for a finer count not to be an alias."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +44,34 @@ class WaveProfile:
         Candidate core counts.
     criterion : ndarray, shape (c, R)
         B log(loss / n) + p log B, with B blocks as the effective sample size and p the degrees of freedom: lower
-        is better. Column r is residency r + 1.
+        is better. Column r is residency r + 1. Of the wave columns, those that cost something count (Meyer and
+        Woodroofe, Annals of Statistics 28, 2000).
+    fit : ndarray, shape (c, R)
+        B log(loss / n) alone.
     n_blocks : int
     """
 
     cores: NDArray[np.int64]
     criterion: Array
+    fit: Array
     n_blocks: int
 
     @property
+    def akaike(self) -> Array:
+        """B log(loss / n) + 2 p, shape (c, R): what a finer count must gain not to be an alias of a coarser one."""
+        freedom = (self.criterion - self.fit) / np.log(self.n_blocks)
+        return np.asarray(self.fit + _AKAIKE * freedom)
+
+    @property
     def best(self) -> tuple[int, int]:
-        """The best (C, R) of this tile alone."""
-        row, column = np.unravel_index(int(np.argmin(self.criterion)), self.criterion.shape)
-        return int(self.cores[row]), int(column) + 1
+        """The best (C, R) of this tile alone; of those that explain it alike the one with the fewest residents."""
+        residency = int(np.argmin(_first(self.criterion.min(axis=0)))) + 1
+        return int(self.cores[int(np.argmin(self.criterion[:, residency - 1]))]), residency
 
     def residency_at(self, cores: int) -> int:
-        """Best residency for a given core count."""
+        """Best residency for a given core count, the lowest of those that explain the tile alike."""
         row = int(np.searchsorted(self.cores, cores))
-        return int(np.argmin(self.criterion[row])) + 1
+        return int(np.argmin(_first(self.criterion[row]))) + 1
 
 
 class GroupedWaves:
@@ -103,46 +112,61 @@ class GroupedWaves:
         self.n = time.size
         self.n_blocks = int(blocks.max()) + 1
         self.width = width
+        # The same over W alone: all that a fit to every block needs.
+        self._counts, place = np.unique(self._groups, return_inverse=True)
+        waves, rest = self._gram[:, :2, :2].reshape(-1, 4), self._gram[:, :2, 2:].reshape(-1, 2 * (width - 2))
+        self._wave_gram, self._cross_gram, self._wave_moment = (
+            _summed(part, place.ravel(), self._counts.size) for part in (waves, rest, self._moment[:, :2])
+        )
+        self._rest_gram = self._gram[:, 2:, 2:].sum(axis=0)
+        self._rest_moment = self._moment[:, 2:].sum(axis=0)
 
-    def fit(self, cores: int, residency: int) -> tuple[Array, Array, Array]:
-        """Gram matrix, moment and their factors (groups, p, p), (groups, p) at one (C, R)."""
-        levels = residents(self._groups, cores, residency)
-        width = self._gram.shape[1]
-        # Each design column is (factor of the group) x (column of the sample).
-        factor = np.concatenate([np.repeat(levels, 2, axis=1), np.ones((levels.shape[0], width - 2))], axis=1)
-        source = np.concatenate([np.tile([0, 1], residency), np.arange(2, width)])
-        moment = factor * self._moment[:, source]
-        gram = np.einsum("gk,gl,gkl->kl", factor, factor, self._gram[:, source[:, None], source], optimize=False)
-        return gram, moment.sum(axis=0), factor
+    def fit(self, cores: int, residency: int) -> tuple[Array, Array]:
+        """Gram matrix (p, p) and moment (p,) at one (C, R): wave and wave step by level, then the others."""
+        levels = residents(self._counts, cores, residency)
+        count, q = 2 * residency, self._rest_moment.size
+        products = (levels[:, :, None] * levels[:, None, :]).reshape(levels.shape[0], -1)
+        waves = (products.T @ self._wave_gram).reshape(residency, residency, 2, 2).transpose(0, 2, 1, 3)
+        cross = (levels.T @ self._cross_gram).reshape(count, q)
+        gram = np.empty((count + q, count + q))
+        gram[:count, :count] = waves.reshape(count, count)
+        gram[:count, count:], gram[count:, :count] = cross, cross.T
+        gram[count:, count:] = self._rest_gram
+        moment = np.concatenate([(levels.T @ self._wave_moment).ravel(), self._rest_moment])
+        return gram, moment
+
+    def solved(self, cores: int, residency: int) -> tuple[float, Array]:
+        """Sum of squared relative residuals of the refitted model, and its coefficients (p,)."""
+        gram, moment = self.fit(cores, residency)
+        theta = solve_nonnegative(gram, moment)
+        return max(float(self.n - 2.0 * moment @ theta + theta @ gram @ theta), 0.0), theta
 
     def loss(self, cores: int, residency: int) -> tuple[float, int]:
         """Sum of squared relative residuals of the refitted model, and its number of columns."""
-        gram, moment, _ = self.fit(cores, residency)
-        theta = solve_nonnegative(gram, moment)
-        return max(float(self.n - 2.0 * moment @ theta + theta @ gram @ theta), 0.0), theta.size
+        loss, theta = self.solved(cores, residency)
+        return loss, theta.size
 
     def block_loss(self, cores: int, residency: int) -> Array:
         """The same by block, shape (B,)."""
-        gram, moment, factor = self.fit(cores, residency)
-        theta = solve_nonnegative(gram, moment)
-        source = np.concatenate([np.tile([0, 1], residency), np.arange(2, self._gram.shape[1])])
-        weighted = factor * theta
-        projected = np.zeros((factor.shape[0], self._gram.shape[1]))
-        np.add.at(projected.T, source, weighted.T)
+        theta = solve_nonnegative(*self.fit(cores, residency))
+        levels = residents(self._groups, cores, residency)
+        projected = np.empty((levels.shape[0], self.width))
+        projected[:, :2] = levels @ theta[: 2 * residency].reshape(residency, 2)
+        projected[:, 2:] = theta[2 * residency :]
         quadratic = np.einsum("gi,gij,gj->g", projected, self._gram, projected)
         by_group = self._count - 2.0 * np.einsum("gi,gi->g", self._moment, projected) + quadratic
-        return np.asarray(np.bincount(self.block_of_group, by_group, self.n_blocks), dtype=np.float64)
+        return np.maximum(0.0, np.bincount(self.block_of_group, by_group, self.n_blocks))
 
     def profile(self, candidates: NDArray[np.int64], max_residency: int = MAX_RESIDENCY) -> WaveProfile:
         """Profile all candidates."""
-        criterion = np.empty((candidates.size, max_residency))
+        fit, freedom = np.empty((2, candidates.size, max_residency))
         for row, cores in enumerate(candidates):
             for residency in range(1, max_residency + 1):
-                loss, p = self.loss(int(cores), residency)
-                floor = max(loss / self.n, 1e-12)
-                freedom = p - 2 * residency + wave_freedom(residency)
-                criterion[row, residency - 1] = self.n_blocks * np.log(floor) + freedom * np.log(self.n_blocks)
-        return WaveProfile(candidates, criterion, self.n_blocks)
+                loss, theta = self.solved(int(cores), residency)
+                active = np.count_nonzero(theta[: 2 * residency])
+                fit[row, residency - 1] = self.n_blocks * np.log(max(loss / self.n, 1e-12))
+                freedom[row, residency - 1] = active + theta.size - 2 * residency
+        return WaveProfile(candidates, fit + freedom * np.log(self.n_blocks), fit, self.n_blocks)
 
 
 @dataclass(frozen=True)
@@ -154,8 +178,8 @@ class WaveConstants:
     cores : int
         Winner over all tiles together; the device record's count where the timings identify none.
     cores_set : tuple of int
-        Core counts that win in 95 % of block-bootstrap draws.
-    residency, residency_set : mapping of tile label to int, and to the residencies that win 95 % of draws
+        95 % confidence set: core counts that no other refutes, without those that merely divide one of them.
+    residency, residency_set : mapping of tile label to int, and to the residencies that no other refutes
         At the common core count.
     by_tile : mapping of tile label to (cores, residency, set of core counts)
         What each tile alone implies.
@@ -164,6 +188,8 @@ class WaveConstants:
         explain the timings better than a cost by the work-group by more than the luck of many candidates.
     profiles : mapping of tile label to WaveProfile
         Criterion of every candidate.
+    aliases : tuple of int
+        Smaller counts, with more residents, that explain every tile as the winner does.
     """
 
     cores: int
@@ -173,6 +199,7 @@ class WaveConstants:
     by_tile: Mapping[str, tuple[int, int, tuple[int, ...]]]
     identified: bool
     profiles: Mapping[str, WaveProfile]
+    aliases: tuple[int, ...] = ()
 
 
 def wave_constants(
@@ -181,7 +208,7 @@ def wave_constants(
     rng: np.random.Generator,
     known: int | None = None,
 ) -> WaveConstants:
-    """Profile every tile, choose the common core count, and bootstrap it over blocks.
+    """Profile every tile, choose the common core count, and test its rivals over blocks.
 
     Parameters
     ----------
@@ -194,19 +221,15 @@ def wave_constants(
     """
     profiles = {name: waves.profile(candidates) for name, waves in grouped.items()}
     joint = np.sum([profile.criterion.min(axis=1) for profile in profiles.values()], axis=0)
-    cores = int(candidates[int(np.argmin(joint))])
+    cores = int(candidates[_last_of_least(joint)])
     by_tile: dict[str, tuple[int, int, tuple[int, ...]]] = {}
     for name, waves in grouped.items():
-        best = profiles[name].criterion.min(axis=1)
-        near = candidates[np.argsort(best, kind="stable")[:_CLOSEST]]
-        rows = [_penalised(waves, int(c), profiles[name].residency_at(int(c))) for c in near]
-        by_tile[name] = (*profiles[name].best, winning_set([rows], near.tolist(), rng))
-    near = candidates[np.argsort(joint, kind="stable")[:_CLOSEST]]
-    tables = [
-        [_penalised(waves, int(c), profiles[name].residency_at(int(c))) for c in near]
-        for name, waves in grouped.items()
-    ]
-    cores_set = winning_set(tables, near.tolist(), rng)
+        own = {name: waves}
+        by_tile[name] = (
+            *profiles[name].best,
+            _count_set(own, profiles, candidates, profiles[name].best[0], rng)[0],
+        )
+    cores_set, aliases = _count_set(grouped, profiles, candidates, cores, rng)
     # Where every launch fits in one wave, any larger core count explains the timings as well.
     quantized = cores < max(waves.most_groups for waves in grouped.values())
     # One core is no pattern, a cost by the work-group: the best of many candidates must beat it by more than luck.
@@ -215,15 +238,69 @@ def wave_constants(
     if not identified and known is not None:
         cores = known
     residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
-    held = list(range(1, MAX_RESIDENCY + 1))
     residency_set = {
-        name: winning_set([[_penalised(waves, cores, r) for r in held]], held, rng)
-        for name, waves in grouped.items()
+        name: _residency_set(waves, profiles[name], cores, residency[name], rng) for name, waves in grouped.items()
     }
-    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified, profiles)
+    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified, profiles, aliases)
 
 
-def _penalised(waves: GroupedWaves, cores: int, residency: int) -> tuple[Array, float]:
-    """Loss by block and the penalty on its logarithm for the degrees of freedom."""
-    penalty = wave_freedom(residency) * np.log(waves.n_blocks) / waves.n_blocks
-    return waves.block_loss(cores, residency), penalty
+def _count_set(
+    grouped: Mapping[str, GroupedWaves],
+    profiles: Mapping[str, WaveProfile],
+    candidates: NDArray[np.int64],
+    best: int,
+    rng: np.random.Generator,
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Core counts that no other refutes; and the divisors of the best that are the same model."""
+    # At each count, the residency that fits best without a penalty: a set is not to rest on parsimony.
+    fits = {name: profiles[name].fit for name in grouped}
+    joint = np.sum([profiles[name].criterion.min(axis=1) for name in grouped], axis=0)
+    near = np.sort(np.argsort(joint, kind="stable")[:_CLOSEST])
+    near = np.union1d(near, np.searchsorted(candidates, best))
+    losses = [
+        np.stack([waves.block_loss(int(candidates[i]), int(np.argmin(fits[name][i])) + 1) for i in near])
+        for name, waves in grouped.items()
+    ]
+    kept = near[unrefuted(losses, rng)]
+    found = {int(candidates[i]): int(i) for i in kept} | {best: int(np.searchsorted(candidates, best))}
+    akaike = np.sum([profiles[name].akaike.min(axis=1) for name in grouped], axis=0)
+    same = {
+        count
+        for count, row in found.items()
+        if any(
+            other > count and other % count == 0 and akaike[row] > akaike[place] - _ALIKE
+            for other, place in found.items()
+        )
+    }
+    aliases = tuple(sorted(count for count in same if best % count == 0 and count != best))
+    return tuple(sorted(set(found) - same | {best})), aliases
+
+
+def _residency_set(
+    waves: GroupedWaves, profile: WaveProfile, cores: int, estimate: int, rng: np.random.Generator
+) -> tuple[int, ...]:
+    """Residencies at a core count that no other refutes; more residents than the estimate only where they gain."""
+    held = np.arange(1, MAX_RESIDENCY + 1)
+    kept = unrefuted([np.stack([waves.block_loss(cores, int(r)) for r in held])], rng)
+    akaike = profile.akaike[int(np.searchsorted(profile.cores, cores))]
+    gained = akaike < akaike[estimate - 1] - _ALIKE
+    return tuple(int(r) for r in held if r == estimate or (kept[r - 1] and (r < estimate or gained[r - 1])))
+
+
+def _summed(values: Array, labels: NDArray[np.int64], count: int) -> Array:
+    """Sum rows by label, shape (count, columns)."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(count))
+    if values.shape[1] == 0:
+        return np.zeros((count, 0))
+    return np.asarray(np.add.reduceat(values[order], starts, axis=0))
+
+
+def _first(criterion: Array) -> Array:
+    """Criteria with those that are the least but for rounding made equal, so that the first of them wins."""
+    return np.where(criterion <= criterion.min() + _ALIKE, criterion.min(), criterion)
+
+
+def _last_of_least(criterion: Array) -> int:
+    """Index of the last criterion that is the least but for rounding."""
+    return int(np.flatnonzero(criterion <= criterion.min() + _ALIKE)[-1])

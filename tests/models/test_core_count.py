@@ -49,3 +49,13 @@ def test_edges_of_the_twin_are_no_waves():
         assert twin.residents(tile) in found.residency_set[tile.name]
     blind = count_cores(cube, [term for term in ALL_TERMS if term.name != "masked edge"])
     assert blind.cores != twin.chip.numbers.cores
+
+
+def test_cores_of_the_twin_are_counted_on_a_fine_grid_too():
+    """Tiles of several residents show 40 and 80 slots; only the largest tile tells 20 cores from 40."""
+    twin = Twin()
+    found = count_cores(twin.landscape(Grid.parse("80:4080:80;80:4080:80;1200,4000")))
+    assert twin.chip.numbers.cores in found.cores_set
+    assert 40 not in found.cores_set
+    for tile in twin.tiles:
+        assert twin.residents(tile) in found.residency_set[tile.name]

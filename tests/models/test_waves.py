@@ -93,15 +93,18 @@ def test_the_loss_of_a_candidate_against_refitting_the_samples(machine):
 
 
 def test_the_criterion_of_a_candidate(machine):
-    """Two columns of a plain wave count whole; the two of each further fill level by half."""
+    """Of the wave columns those that cost something count, of the other columns all."""
     (waves,) = list(grouped(machine.cube(SIDE[::3], SIDE[::3], (512, 4096), noise=0.05).isel(tile=[2])).values())
     profile = waves.profile(np.array([19, 20]))
     for row, cores in enumerate((19, 20)):
         for residency in (1, 2, 3, 4):
-            loss, _ = waves.loss(cores, residency)
-            freedom = 2 + (residency - 1) + 3  # and launch, work-group and its step
-            expected = waves.n_blocks * np.log(loss / waves.n) + freedom * np.log(waves.n_blocks)
+            loss, theta = waves.solved(cores, residency)
+            freedom = np.count_nonzero(theta[: 2 * residency]) + 3  # and launch, work-group and its step
+            fit = waves.n_blocks * np.log(loss / waves.n)
+            assert profile.fit[row, residency - 1] == pytest.approx(fit)
+            expected = fit + freedom * np.log(waves.n_blocks)
             assert profile.criterion[row, residency - 1] == pytest.approx(expected)
+            assert profile.akaike[row, residency - 1] == pytest.approx(fit + 2 * freedom)
 
 
 def test_a_tile_measured_on_a_part_of_the_blocks(machine):
@@ -110,3 +113,28 @@ def test_a_tile_measured_on_a_part_of_the_blocks(machine):
     found = wave_constants(grouped(cube), np.arange(1, 65), np.random.default_rng(0))
     assert (found.cores, found.identified) == (20, True)
     assert dict(found.residency) == {"256x256x32": 1, "128x256x32": 2, "96x160x32": 3}
+
+
+def test_residents_that_change_nothing_are_no_reason_for_more_cores(machine):
+    """Partly filled waves cost as much as full ones: each tile shows its slots alone, 20, 40 and 80."""
+    kernels = tuple(
+        replace(c, residency=held, wave=(3e-6,) * held, step=(5e-7,) * held)
+        for c, held in zip(machine.kernels, (1, 2, 4), strict=True)
+    )
+    for seed in range(3):
+        found = count(replace(machine, kernels=kernels), seed=seed)
+        assert found.identified
+        assert (found.cores, found.cores_set) == (20, (20,))
+        assert dict(found.residency) == {"256x256x32": 1, "128x256x32": 2, "96x160x32": 4}
+
+
+def test_slots_without_the_tile_that_fills_a_core_leave_the_largest_count(machine):
+    """With 40 and 80 slots alone, 20 cores explain the timings as 40 do: the largest is named, the other noted."""
+    kernels = tuple(
+        replace(c, residency=held, wave=(3e-6,) * held, step=(5e-7,) * held)
+        for c, held in zip(machine.kernels[1:], (2, 4), strict=True)
+    )
+    found = count(replace(machine, kernels=kernels))
+    assert found.cores == 40
+    assert found.cores_set == (40,)
+    assert 20 in found.aliases

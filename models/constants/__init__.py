@@ -1,0 +1,1 @@
+"""Hardware constants from timings: discrete ones profiled, continuous ones from fitted costs."""

@@ -1,0 +1,55 @@
+"""Channels and interleave, profiled in pairs."""
+
+import numpy as np
+import pytest
+
+from models.constants.channel_pairs import PAIRS, profile_channels
+from models.terms import ALL_TERMS
+
+
+def profiled(data, hardware, seed=0):
+    n_blocks = max(int(item.blocks.max()) for item in data.values()) + 1
+    return profile_channels(data, hardware, ALL_TERMS, n_blocks, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def pitched():
+    """Shapes whose rows are odd and even multiples of 64 to 4096 B."""
+    rng = np.random.default_rng(3)
+    power = 32 << rng.integers(0, 7, (500, 2))
+    pitch = np.minimum((2 * rng.integers(0, 24, (500, 2)) + 1) * power, 4096)
+    return np.column_stack([128 * rng.integers(1, 25, 500), pitch])
+
+
+@pytest.mark.parametrize(("channels", "interleave"), [(6, 256), (8, 512), (12, 1024)])
+def test_a_planted_pair_is_recovered(landscape, hardware, pitched, channels, interleave):
+    data = landscape(pitched, byte=3e-12, channels=channels, interleave=interleave)
+    pair = profiled(data, hardware)
+    assert pair.identified
+    assert channels in pair.channels.values
+    assert interleave in pair.interleave.values
+    same = [pair.pair, *pair.aliases]
+    assert (channels, interleave) in same
+    assert pair.channels.profile.tenable[PAIRS.index((channels, interleave))]
+
+
+def test_pairs_of_one_column_are_aliases_and_named(landscape, hardware, pitched):
+    """On pitches of whole kilobytes, rows start on every other of 10 channels of 512 B, as on 5 of 1024 B."""
+    coarse = np.column_stack([pitched[:, 0], 512 * (1 + pitched[:, 1:] // 512)])
+    pair = profiled(landscape(coarse, byte=3e-12, channels=10, interleave=512), hardware)
+    assert {(5, 1024), (10, 512)} <= {pair.pair, *pair.aliases}
+    assert all(f"{c} x {i} B" in pair.channels.note for c, i in pair.aliases)
+    profile = pair.channels.profile
+    best = profile.criterion[PAIRS.index(pair.pair)]
+    for alias in pair.aliases:
+        assert profile.criterion[PAIRS.index(alias)] == pytest.approx(best)
+        assert profile.tenable[PAIRS.index(alias)] == profile.tenable[PAIRS.index(pair.pair)]
+
+
+def test_no_pair_is_found_where_channels_cost_nothing(landscape, hardware, pitched):
+    found = [profiled(landscape(pitched, seed=seed), hardware, seed) for seed in range(12)]
+    assert sum(pair.identified for pair in found) <= 1
+    for pair in found:
+        if not pair.identified:
+            assert pair.channels.status.startswith("not identifiable on this grid: ")
+            assert pair.channels.remedy
