@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.samples import Samples
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.limits import divisible, limits
 from models.problem import Problem
 from models.term import Coefficient, Term
 from models.terms import ALL_TERMS
@@ -54,6 +55,11 @@ class Design:
             tuple((term.name, reason) for term, reason in reasons if reason is not None),
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the terms."""
+        return tuple(term.name for term in self.terms)
+
     def columns(self, hardware: Hardware) -> tuple[Column, ...]:
         """Describe the columns of :meth:`matrix`."""
         return tuple(
@@ -62,11 +68,39 @@ class Design:
             for coefficient in term.coefficients(self.tile, hardware)
         )
 
+    def resources(self, hardware: Hardware) -> tuple[str, ...]:
+        """Resource that each column keeps busy (:attr:`models.term.Term.resource`)."""
+        return tuple(column.term.resource for column in self.columns(hardware))
+
     def matrix(
         self, problem: Problem, hardware: Hardware, on: AbstractSet[str] = ALL_MECHANISMS
     ) -> NDArray[np.float64]:
         """Design matrix of shape (n, p), with the mechanisms in ``on`` switched on."""
         return np.concatenate([term.columns(problem, hardware, on) for term in self.terms], axis=1)
+
+    def binding_matrix(
+        self, problem: Problem, hardware: Hardware, on: AbstractSet[str], theta: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Design matrix of shape (n, p) that under these coefficients gives each launch its largest limit.
+
+        With all mechanisms on work-groups run whole, and this is :meth:`matrix`.
+        """
+        matrix = self.matrix(problem, hardware, on)
+        if problem.tile.hidden:
+            return matrix
+        loose = divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)
+        if not loose.any():
+            return matrix
+        time = matrix @ theta
+        for limit in limits(on):
+            other = np.concatenate(
+                [term.limit_columns(limit, problem, hardware, on) for term in self.terms], axis=1
+            )
+            longer = other @ theta
+            binding = loose & (longer > time)
+            matrix[binding] = other[binding]
+            time = np.where(binding, longer, time)
+        return matrix
 
 
 def problem_of(samples: Samples, tile: Tile, element_bytes: int, output_bytes: int) -> Problem:

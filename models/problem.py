@@ -85,8 +85,13 @@ class Problem:
     def work_groups(self, on: AbstractSet[str]) -> Array:
         """Work-groups W = ceil(M/tm) ceil(N/tn); fractional tiles count as such where padding is off."""
         if PADDING in on:
-            return self.tile_rows * self.tile_columns
+            return self.whole_groups
         return (self.M / self.tile.m) * (self.N / self.tile.n)
+
+    @property
+    def whole_groups(self) -> Array:
+        """Work-groups of a launch, those at the edge counted whole."""
+        return np.asarray(self.tile_rows * self.tile_columns)
 
     def steps(self, on: AbstractSet[str]) -> Array:
         """Mainloop steps I = ceil(K/tk); fractional where padding is off."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.limits import Limit
 from models.problem import Problem
 
 
@@ -58,6 +59,9 @@ class Term(ABC):
     hidden_only: ClassVar[bool] = False
     """Whether it stands in for the tile terms where the tile is hidden."""
 
+    resource: ClassVar[str] = "compute"
+    """What its cost keeps busy: ``"compute"``, ``"memory"``, or ``"launch"`` (before and after either)."""
+
     source: ClassVar[str] = ""
     """Where the formula comes from."""
 
@@ -97,3 +101,13 @@ class Term(ABC):
         ndarray of float64, shape (n, p)
             p matches :meth:`coefficients`; every entry is finite and >= 0.
         """
+
+    def limit_columns(
+        self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]
+    ) -> NDArray[np.float64]:
+        """Design columns of a divisible launch that one limit bounds (:mod:`models.limits`); shape as `columns`.
+
+        A cost that is no core's alone is the same under every limit.
+        """
+        del limit
+        return self.columns(problem, hardware, on)

@@ -23,6 +23,7 @@ class BaseOverhead(Term):
     mechanisms: ClassVar[tuple[str, ...]] = ("base overhead",)
     always: ClassVar[bool] = True
     shared: ClassVar[bool] = True
+    resource: ClassVar[str] = "launch"
     source: ClassVar[str] = "design section 4; the launch cost of arXiv 2605.29752 section 4"
     identified_by: ClassVar[str] = "shapes of one wave or less beside shapes of many waves"
 

@@ -24,6 +24,7 @@ class CacheSpill(Term):
     """
 
     name: ClassVar[str] = "cache spill"
+    resource: ClassVar[str] = "memory"
     source: ClassVar[str] = "design section 4"
     identified_by: ClassVar[str] = "working sets below and above the last-level cache"
 

@@ -29,6 +29,7 @@ class ChannelHash(Term):
     name: ClassVar[str] = "channel hash"
     mechanisms: ClassVar[tuple[str, ...]] = (HASH,)
     always: ClassVar[bool] = True
+    resource: ClassVar[str] = "memory"
     source: ClassVar[str] = "arXiv 2605.29752 section 9 (eta)"
     identified_by: ClassVar[str] = "row pitches that are multiples of many interleave blocks beside others"
 

@@ -1,18 +1,23 @@
 """Masked edge: work-groups that reach past the edge of the matrix take a slower, masked path.
 
-Their padded work is counted elsewhere; this is what masking costs beyond it. Whichever way a raster runs, it ends
-in the last tile row and column. The last work-group to start is thus at the edge wherever an edge is ragged, and
-no other work hides its delay: a launch lasts longer by it once, however many waves it has. What the earlier edge
-work-groups lose, other cores work off meanwhile: columns for it, spread over the slots or counted as further waves,
-hardly lower a held-out error beside this one.
+Their padded work is counted elsewhere; this is what masking costs beyond it, a delay of each such work-group.
+Whichever way a raster runs, it ends in the last tile row and column. The last work-group to start is thus at the
+edge wherever an edge is ragged, and no other work hides its delay: a launch lasts longer by it once, however many
+waves it has. Work-groups at the edge in earlier waves delay the slots they ran on, on average by (V - 1) / columns
+(or rows) of a delay after V waves. The empty slots of the last wave take that up, as far as they go; what exceeds
+them lengthens the launch, by a coefficient of its own, because co-residents hide a part of it.
+
+Where work is divisible (:mod:`models.limits`) there is no last wave: the delays of all work-groups at the edge are
+spread over the slots, or bound the launch by the longest work-group.
 
 How the delay grows with the share s of the tile that lies outside is left to the timings: any increasing function
 that is linear on 0 < s <= 1/2 and on 1/2 <= s < 1, with a jump at 0. It is a sum of three non-negative multiples.
-A work-group at both edges costs both delays, and more by the part of it that lies outside of both.
+A work-group at both edges has both delays, and more by the part of it that lies outside of both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,20 +27,23 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.limits import Limit, divisible
 from models.problem import Problem
 from models.term import Coefficient, Term
 
 MASKED = "masked edge"
 
+Array = NDArray[np.float64]
 
-def outside(size: NDArray[np.int64], tile: int) -> NDArray[np.float64]:
+
+def outside(size: NDArray[np.int64], tile: int) -> Array:
     """Share of the last tile along an axis that lies outside the matrix: 0 where tiles fit, below 1."""
     return np.asarray(-size % tile / tile)
 
 
 @dataclass(frozen=True)
 class MaskedEdge(Term):
-    """Delay of the last work-group of a launch, by mainloop step, where it is masked in N or in M.
+    """Delay of work-groups that are masked in N or in M, by mainloop step: the last one's, and earlier ones'.
 
     Smooth counterpart: every work-group takes the plain path.
     """
@@ -54,22 +62,55 @@ class MaskedEdge(Term):
         """For N and for M: a masked step, and what it costs more as the tile leaves the matrix; the corner."""
         del tile, hardware
         found = []
-        for axis in "NM":
-            of = f"per step of a launch that is ragged in {axis}"
-            found.append(Coefficient(f"masked step, {axis}", "s/step", of))
-            found.append(Coefficient(f"first half outside, {axis}", "s/step", f"{of}, half the tile outside"))
-            found.append(
-                Coefficient(f"second half outside, {axis}", "s/step", f"{of}, from half to the whole tile")
-            )
+        for which, name in (("the last work-group", ""), ("earlier work-groups", "earlier ")):
+            for axis in "NM":
+                of = f"per step of {which} ragged in {axis}"
+                found.append(Coefficient(f"{name}masked step, {axis}", "s/step", of))
+                found.append(Coefficient(f"{name}first half outside, {axis}", "s/step", f"{of}, half outside"))
+                found.append(
+                    Coefficient(f"{name}second half outside, {axis}", "s/step", f"{of}, from half to all outside")
+                )
         found.append(Coefficient("masked corner", "s/step", "per step and share of the tile outside of both edges"))
         return tuple(found)
 
-    def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
-        """Steps of a launch, by what of its last work-group lies outside; zero where switched off."""
-        del hardware
-        shares = outside(problem.N, problem.tile.n), outside(problem.M, problem.tile.m)
-        columns = []
-        for share in shares:
-            columns += [share > 0, np.minimum(2.0 * share, 1.0), np.maximum(2.0 * share - 1.0, 0.0)]
-        columns.append(shares[0] * shares[1])
-        return np.stack(columns, axis=1) * problem.steps(on)[:, None] * float(MASKED in on)
+    def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+        """Steps of a launch, by what of its last and earlier work-groups lies outside; zero where switched off."""
+        slots = hardware.slots_of(problem.tile.name)
+        waves = np.ceil(problem.whole_groups / slots)
+        slack = waves - problem.whole_groups / slots
+        # Where work is divisible the engines never wait: co-residents hide the delays.
+        whole = ~divisible(problem.whole_groups, slots, on)
+        earlier = [
+            np.maximum(0.0, (waves - 1.0) / across - slack) * whole
+            for across in (problem.tile_columns, problem.tile_rows)
+        ]
+        last = np.ones(problem.size) * whole
+        return _delays(problem, (last, last), earlier, last) * _steps(problem, on)
+
+    def limit_columns(self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+        """All delays spread over the slots; those of the last work-group; none inside."""
+        if limit is Limit.ENGINES:
+            return self.columns(problem, hardware, on)
+        none = np.zeros(problem.size)
+        if limit is Limit.SLOTS:
+            slots = hardware.slots_of(problem.tile.name)
+            counts = problem.tile_rows / slots, problem.tile_columns / slots
+            return _delays(problem, counts, (none, none), none + 1.0 / slots) * _steps(problem, on)
+        count = none + float(limit is Limit.LONGEST)
+        return _delays(problem, (count, count), (none, none), count) * _steps(problem, on)
+
+
+def _delays(problem: Problem, last: Sequence[Array], earlier: Sequence[Array], corner: Array) -> Array:
+    """Counted delays by the share outside, shape (n, 13): each pair counts those ragged in N and in M."""
+    shares = outside(problem.N, problem.tile.n), outside(problem.M, problem.tile.m)
+    columns = []
+    for counts in (last, earlier):
+        for share, count in zip(shares, counts, strict=True):
+            pieces = (share > 0, np.minimum(2.0 * share, 1.0), np.maximum(2.0 * share - 1.0, 0.0))
+            columns += [count * piece for piece in pieces]
+    columns.append(corner * shares[0] * shares[1])
+    return np.stack(columns, axis=1)
+
+
+def _steps(problem: Problem, on: AbstractSet[str]) -> Array:
+    return problem.steps(on)[:, None] * float(MASKED in on)

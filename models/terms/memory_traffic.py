@@ -20,6 +20,7 @@ class MemoryTraffic(Term):
     """Bytes of A, B and D, at one bandwidth each. Smooth in the sizes: its own smooth counterpart."""
 
     name: ClassVar[str] = "memory traffic"
+    resource: ClassVar[str] = "memory"
     source: ClassVar[str] = "design section 4; t_memory of arXiv 2605.29752 section 9 without the hash"
     identified_by: ClassVar[str] = "skinny shapes: many bytes for few FLOP"
 

@@ -9,10 +9,16 @@ Fill and quantization are two smooth states of this one cost:
 =============================== =====================================================
 on                              waves counted
 =============================== =====================================================
-quantization                    ceil(W / P), by fill level
-fill only                       max(1, W / P); with residents, max(1, W / C) of the first wave
+both                            ceil(W / P), by fill level
+quantization only               the same, but W / P for launches of less than one wave
+fill only                       W / P, at least as long as one work-group lasts
 neither                         W / P
 =============================== =====================================================
+
+Where work is divisible, what else can bound a launch is the matter of :mod:`models.limits`. Where padding is off,
+work-groups at a ragged edge are shorter than the others. They fall out of step with them, and waves no longer end
+at once: launches of more than a wave then lose what a last wave loses on average over all fill levels, but no more
+than equal work-groups would.
 """
 
 from __future__ import annotations
@@ -26,10 +32,9 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
-from models.problem import Problem
+from models.limits import FILL, QUANTIZATION, Limit, divisible
+from models.problem import PADDING, Problem
 from models.term import Coefficient, Term
-
-FILL, QUANTIZATION = "wave fill", "wave quantization"
 
 
 def residents(work_groups: NDArray[np.float64], cores: int, residency: int) -> NDArray[np.float64]:
@@ -56,12 +61,38 @@ def residents(work_groups: NDArray[np.float64], cores: int, residency: int) -> N
     return np.asarray(full[:, None] * caps + np.minimum(level[:, None], caps))
 
 
+def unequal_residents(
+    whole_groups: NDArray[np.float64], groups: NDArray[np.float64], cores: int, residency: int
+) -> NDArray[np.float64]:
+    """Count residents as `residents` does where the work-groups of a launch are not equally long.
+
+    Parameters
+    ----------
+    whole_groups : ndarray, shape (n,)
+        Work-groups of each launch.
+    groups : ndarray, shape (n,)
+        Their work in whole work-groups, no more than that.
+    cores, residency : int
+        C and R.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, R)
+    """
+    slots = cores * residency
+    caps = np.arange(1, residency + 1)
+    lost = np.minimum(caps[:, None], caps).mean(axis=0) - caps / 2.0
+    least = residents(np.minimum(whole_groups, slots), cores, residency)
+    most = residents(whole_groups, cores, residency)
+    return np.asarray(np.clip(groups[:, None] / slots * caps + lost, least, most))
+
+
 def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
     """Waves of a launch, shape (n,), in the state that ``on`` asks for; other terms charge by them."""
-    waves = problem.work_groups(on) / hardware.slots_of(problem.tile.name)
-    if QUANTIZATION in on:
-        return np.ceil(waves - 1e-9)
-    return np.maximum(1.0, waves) if FILL in on else waves
+    slots = hardware.slots_of(problem.tile.name)
+    waves = problem.work_groups(on) / slots
+    even = np.maximum(1.0, waves) if FILL in on else waves
+    return np.where(divisible(problem.whole_groups, slots, on), even, np.ceil(waves - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -92,17 +123,37 @@ class WaveQuantization(Term):
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
         """Waves and wave steps, interleaved."""
+        cores, residency = hardware.cores, hardware.residency_of(problem.tile.name)
+        slots = cores * residency
+        whole, groups = problem.whole_groups, problem.work_groups(on)
+        waves = residents(whole, cores, residency)
+        if PADDING not in on:
+            shorter = groups < whole
+            waves[shorter] = unequal_residents(whole[shorter], groups[shorter], cores, residency)
+        loose = divisible(whole, slots, on)
+        waves[loose] = (groups[loose] / slots)[:, None] * np.arange(1, residency + 1)
+        return _with_steps(waves, problem.steps(on))
+
+    def limit_columns(
+        self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]
+    ) -> NDArray[np.float64]:
+        """Evenly spread work-groups, each alone in its slot, or one work-group alone on a core."""
         residency = hardware.residency_of(problem.tile.name)
-        groups = problem.work_groups(on)
-        if QUANTIZATION in on:
-            # Fractional work-groups (padding off) still come whole to a core.
-            waves = residents(np.ceil(groups - 1e-9), hardware.cores, residency)
-        else:
-            caps = np.arange(1, residency + 1)
-            even = (groups / (hardware.cores * residency))[:, None]
-            # A launch costs at least one resident a core, and below one full wave no fewer than it has.
-            waves = even * caps
-            if FILL in on:
-                waves = np.where(even < 1.0, np.minimum(np.maximum(residency * even, 1.0), caps), waves)
-        steps = problem.steps(on)
-        return np.stack([waves, waves * steps[:, None]], axis=2).reshape(problem.size, 2 * residency)
+        alone = np.zeros((problem.size, residency))
+        if limit is Limit.ENGINES:
+            return self.columns(problem, hardware, on)
+        if limit is Limit.SLOTS:
+            alone[:, 0] = problem.work_groups(on) / hardware.slots_of(problem.tile.name)
+            return _with_steps(alone, problem.steps(on))
+        one = residents(np.ones(problem.size), hardware.cores, residency)
+        if PADDING not in on:
+            tile, edge = problem.tile, limit is Limit.LONGEST
+            rows = np.minimum(1.0, problem.M / tile.m - (problem.tile_rows - 1.0 if edge else 0.0))
+            columns = np.minimum(1.0, problem.N / tile.n - (problem.tile_columns - 1.0 if edge else 0.0))
+            one = one * (rows * columns)[:, None]
+        return _with_steps(one, problem.steps(on))
+
+
+def _with_steps(waves: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns for a wave and for its step from counts of shape (n, R), interleaved: shape (n, 2 R)."""
+    return np.stack([waves, waves * steps[:, None]], axis=2).reshape(waves.shape[0], -1)

@@ -12,10 +12,11 @@ from harness.tile import Tile
 from models.channels import channel_efficiency
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.limits import Limit
 from models.problem import Problem
 from models.term import Term
 from models.terms import ALL_TERMS
-from models.terms.wave_quantization import counted_waves, residents
+from models.terms.wave_quantization import counted_waves, residents, unequal_residents
 
 TILES = ("256x256x32", "128x64x64", "96x160x48", "7x13x5", "1x1x1", "vendor")
 COUNTING = {"tile padding", "wave fill", "wave quantization"}
@@ -86,6 +87,11 @@ def test_contract(term, tile, residency, shapes):
     backwards = np.arange(work.size)[::-1]
     np.testing.assert_array_equal(columns[backwards], term.columns(work.take(backwards), device, ALL_MECHANISMS))
     np.testing.assert_array_equal(columns[:1], term.columns(work.take(np.array([0])), device, ALL_MECHANISMS))
+    for limit in Limit:
+        bound = term.limit_columns(limit, work, device, ALL_MECHANISMS - {"wave quantization"})
+        assert bound.shape == columns.shape
+        assert np.isfinite(bound).all()
+        assert (bound >= 0).all()
 
     for name in sorted(ALL_MECHANISMS - set(term.mechanisms) - COUNTING):
         np.testing.assert_array_equal(columns, term.columns(work, device, ALL_MECHANISMS - {name}))
@@ -243,19 +249,71 @@ def test_pipeline_fill():
 def test_masked_edge():
     whole, ragged_n, ragged_m, corner = (256, 512, 64), (256, 320, 64), (224, 512, 64), (128, 448, 32)
     columns = columns_of("masked edge", "256x256x32", [whole, ragged_n, ragged_m, corner])
-    # Outside: of N 0, 3/4, 0, 1/4; of M 0, 0, 1/8, 1/2. Two steps, but one at the corner.
+    # Outside: of N 0, 3/4, 0, 1/4; of M 0, 0, 1/8, 1/2. Two steps, one at the corner. One wave: nothing earlier.
+    none = [0] * 6
     expected = [
-        [0, 0, 0, 0, 0, 0, 0],
-        [2, 2, 1, 0, 0, 0, 0],
-        [0, 0, 0, 2, 0.5, 0, 0],
-        [1, 0.5, 0, 1, 1, 0, 1 / 8],
+        [0, 0, 0, 0, 0, 0, *none, 0],
+        [2, 2, 1, 0, 0, 0, *none, 0],
+        [0, 0, 0, 2, 0.5, 0, *none, 0],
+        [1, 0.5, 0, 1, 1, 0, *none, 1 / 8],
     ]
     np.testing.assert_array_equal(columns, expected)
 
 
-def test_a_masked_edge_delays_a_launch_once_however_many_waves_it_has():
+def test_the_last_masked_work_group_delays_a_launch_once_however_many_waves_it_has():
     one, many = columns_of("masked edge", "256x256x32", [(256, 320, 64), (4096, 4160, 64)])
-    np.testing.assert_array_equal(one, many)
+    np.testing.assert_array_equal(one[:6], many[:6])
+
+
+def test_earlier_masked_work_groups_count_by_what_the_last_wave_cannot_take_up():
+    # 20 slots. 5 x 5 work-groups: 2 waves with 15 slots free, 3/4 of a wave, beside 1/5 of a delay from the first.
+    # 5 x 8: 2 waves, all full: the five of 20 that are ragged in N delay by 1/8, and by 1/5 those ragged in M.
+    slack, full = columns_of("masked edge", "256x256x32", [(1200, 1200, 32), (1200, 2000, 32)])
+    assert not slack[6:12].any()
+    np.testing.assert_allclose(full[6:12:3], [1 / 8, 1 / 5])
+
+
+def test_what_a_divisible_launch_lasts_at_least_as_long_as():
+    term = next(term for term in ALL_TERMS if term.name == "masked edge")
+    work, device = problem("256x256x32", [(1200, 2000, 32)]), hardware()
+    even = ALL_MECHANISMS - {"wave quantization"}
+    assert not term.columns(work, device, even).any()  # engines never wait
+    spread = term.limit_columns(Limit.SLOTS, work, device, even)[0]
+    np.testing.assert_allclose(spread[[0, 3]], [5 / 20, 8 / 20])
+    longest = term.limit_columns(Limit.LONGEST, work, device, even)[0]
+    np.testing.assert_allclose(longest[[0, 3]], [1, 1])
+    assert not term.limit_columns(Limit.INTERIOR, work, device, even).any()
+
+
+def test_a_work_group_alone_on_a_core():
+    term = next(term for term in ALL_TERMS if term.name == "waves")
+    work, device = problem("256x256x32", [(1200, 2000, 32), (64, 4096, 32)]), hardware(residency=2)
+    even = ALL_MECHANISMS - {"wave quantization"}
+    np.testing.assert_array_equal(term.limit_columns(Limit.LONGEST, work, device, even)[:, 0], [1, 1])
+    short = even - {"tile padding"}
+    # 1200 leaves 176 of the last 256 rows, 2000 leaves 208 columns; 64 rows are a quarter of a tile.
+    edge = term.limit_columns(Limit.LONGEST, work, device, short)
+    np.testing.assert_allclose(edge[:, 0], [176 / 256 * 208 / 256, 1 / 4])
+    np.testing.assert_allclose(term.limit_columns(Limit.INTERIOR, work, device, short)[:, 0], [1, 1 / 4])
+    slots = term.limit_columns(Limit.SLOTS, work, device, even)
+    np.testing.assert_allclose(slots[0], [1, 1, 0, 0])  # 40 work-groups on 40 slots, each alone
+
+
+@pytest.mark.parametrize("residency", [1, 2, 4])
+def test_work_groups_of_unequal_length_lose_the_average_of_a_last_wave(residency):
+    whole = np.arange(1.0, 400.0)
+    equal = residents(whole, 20, residency)
+    np.testing.assert_array_equal(unequal_residents(whole, whole, 20, residency) <= equal, True)
+    short = unequal_residents(whole, 0.9 * whole, 20, residency)
+    assert (short <= equal).all()
+    one_wave = whole <= 20 * residency
+    np.testing.assert_array_equal(short[one_wave], equal[one_wave])
+    assert (np.diff(short, axis=0) >= -1e-9).all()
+    # Over whole periods, work-groups a hair shorter lose nearly as much as equal ones on average.
+    period = (whole > 20 * residency) & (whole <= 80 * residency)
+    hair = unequal_residents(whole, whole * (1 - 1e-12), 20, residency)
+    ratio = hair[period].mean(axis=0) / equal[period].mean(axis=0)
+    assert ((ratio > 0.95) & (ratio <= 1.0)).all()
 
 
 def test_masked_edge_is_zero_everywhere_on_a_grid_of_whole_tiles():
