@@ -3,9 +3,12 @@
 Estimation goes in steps, each on Gram matrices per block of (M, N):
 
 1. the cores and residencies are counted from the wave pattern (:mod:`models.core_count`);
-2. the working set at which the cache spills is profiled (:mod:`models.cache_size`);
+2. the working set at which the cache spills is profiled (:mod:`models.cache_size`), and what else the timings tell
+   of the hardware (:mod:`models.constants`);
 3. optional terms are admitted by held-out error (:mod:`models.select`);
-4. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and resampled by blocks.
+4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`);
+5. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
+   fit (:mod:`models.draws`).
 """
 
 from __future__ import annotations
@@ -22,19 +25,27 @@ from harness.errors import FitError
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
 from models.cache_size import profile_cache
+from models.cells import Cells
+from models.constants.channel_pairs import profile_channels
+from models.constants.collect import Profiled, with_constants
+from models.constants.constant import Constant
+from models.constants.granules import granularities
+from models.constants.propose import with_remedies
 from models.core_count import count_cores_of_tiles
 from models.design import Design
+from models.draws import TileResiduals, draw_coefficients
 from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
+from models.overlap_tiles import find_overlap, predicted, prepare_overlapping
 from models.reasons import NO_GAIN, ZERO
-from models.result import Constant, FitResult
+from models.result import FitResult
 from models.select import select_terms
 from models.term import Term
 from models.terms import ALL_TERMS
 from models.tile_data import LEAST_SAMPLES, TileData, split_tiles
-from models.tile_fit import prepare_tiles, tile_constants, tile_fit
+from models.tile_fit import tile_fit
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -51,7 +62,7 @@ class AdditiveModel:
     folds : int
         Folds of blocks for held-out errors.
     draws : int
-        Block-bootstrap refits for intervals.
+        Draws of the coefficients for intervals (:mod:`models.draws`).
     seed : int
         Seed of folds and bootstrap.
     """
@@ -90,8 +101,10 @@ class AdditiveModel:
         samples = Samples.concatenate(parts)
         in_main = np.arange(samples.size) < main.size
         # Blocks are those of the main cube: what other cubes measured inside one is held out with it.
-        labels = Blocks.of(main.M, main.N).labels(samples.M, samples.N)
-        blocks = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        division = Blocks.of(main.M, main.N)
+        distinct, inverse = np.unique(division.labels(samples.M, samples.N), return_inverse=True)
+        blocks = inverse.astype(np.int64)
+        places = np.divmod(distinct, division.edges_n.size + 1)
         n_blocks = int(blocks.max()) + 1
         if n_blocks < 2 * self.folds:
             raise FitError(
@@ -109,7 +122,11 @@ class AdditiveModel:
         hardware = Hardware.from_device(device, vector or None, pitch or None)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}
-        waves = count_cores_of_tiles(grid, hardware, self.terms, limit or device.cores, rng)
+        known = limit or device.cores
+        waves = count_cores_of_tiles(grid, hardware, self.terms, known, rng)
+        if waves is not None and not waves.identified and also:
+            # Shapes measured for this very question may tell what the grid does not.
+            waves = count_cores_of_tiles(data, hardware, self.terms, known, rng)
         if waves is not None:
             hardware = hardware.with_waves(waves.cores, waves.residency)
         say("finding the cache size")
@@ -121,6 +138,13 @@ class AdditiveModel:
         )
         if cache is not None and cache.estimate is not None:
             hardware = replace(hardware, cache_bytes=cache.estimate)
+        say("looking for channels and granularities")
+        # Streams of their own: what is looked for here changes no fold and no draw.
+        own = np.random.default_rng((self.seed, 1))
+        channels = profile_channels(data, hardware, self.terms, n_blocks, own)
+        if channels.identified and hardware.channels is None:
+            hardware = replace(hardware, channels=channels.pair[0], interleave_bytes=channels.pair[1])
+        granules = granularities(data, hardware, self.terms, own)
         effective: dict[str, Constant] = {}
         for label, item in list(data.items()):
             if item.tile.hidden:
@@ -142,23 +166,39 @@ class AdditiveModel:
         for label, item in data.items():
             designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
 
+        say("looking for overlap")
+        wide = {label: self._with_memory(designs[label], hardware) for label in data}
+        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
+        overlapping = {label for label, test in overlaps.items() if test.overlaps}
+        for label in overlapping:
+            designs[label] = wide[label]
+            left_out[label] = {k: v for k, v in left_out[label].items() if k not in wide[label].names}
+
         say("estimating")
-        prepared = dict(
-            zip(data, prepare_tiles(list(data.values()), list(designs.values()), hardware, n_blocks), strict=True)
-        )
+        prepared = prepare_overlapping(data, designs, hardware, n_blocks, overlaps)
         system = JointSystem.of(
             [item.sums for item in prepared.values()],
             [item.keys for item in prepared.values()],
         )
         theta = dict(zip(data, system.solve(), strict=True))
-        draws = dict(zip(data, system.bootstrap(self.draws, rng), strict=True))
+        say("drawing coefficients")
+        cells = Cells.of(samples.M, samples.N, samples.K)
+        residuals = [
+            TileResiduals(
+                label,
+                cells.take(item.rows),
+                prepared[label].matrix[:, prepared[label].kept] / item.samples.time[:, None],
+                theta[label],
+            )
+            for label, item in data.items()
+        ]
+        draws = dict(zip(data, draw_coefficients(system, residuals, self.draws, rng), strict=True))
         held_out = {label: np.empty(item.samples.size) for label, item in data.items()}
         for number in range(self.folds):
             weight = (fold_of_block != number).astype(np.float64)
             for label, part in zip(data, system.solve(weight), strict=True):
                 rows = fold_of_block[data[label].blocks] == number
-                kept = prepared[label].kept
-                held_out[label][rows] = prepared[label].matrix[np.ix_(rows, kept)] @ part
+                held_out[label][rows] = predicted(data[label], prepared[label], rows, part, label in overlapping)
         fits = {
             label: tile_fit(
                 data[label],
@@ -168,12 +208,25 @@ class AdditiveModel:
                 held_out[label],
                 in_main,
                 left_out[label],
-                tile_constants(label, waves, cache, hardware, effective),
+                {},
                 rng,
             )
             for label in data
         }
-        return FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
+        profiled = Profiled(waves, cache, channels, granules, effective)
+        fits = {
+            label: replace(with_constants(label, fit, profiled, hardware), overlap=label in overlapping)
+            for label, fit in fits.items()
+        }
+        result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
+        return with_remedies(result, samples, self.seed)
+
+    def _with_memory(self, design: Design, hardware: Hardware) -> Design:
+        """Add all memory terms: in a sum, others stand in for traffic that a kernel hides most of the time."""
+        names = design.names
+        return Design.of(
+            [t for t in self.terms if t.name in names or t.resource == "memory"], design.tile, hardware
+        )
 
     def _choose(
         self, item: TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int

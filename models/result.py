@@ -18,16 +18,18 @@ from harness.errors import DeviceError, FitError, InputError
 from harness.store import atomic_path
 from harness.tile import Tile
 from models.conformal import PATHS, ConformalIntervals
+from models.constants.constant import Constant as Constant
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.hull import MeasuredHull
+from models.overlap import overlapped
 from models.problem import Problem
 from models.reasons import ZERO
 from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the saved model file."""
 
 
@@ -39,7 +41,7 @@ class Estimate:
     ----------
     term, name, unit, meaning : str
     estimate, lower, upper : float or None
-        Cost in ``unit`` and its 95 % block-bootstrap interval; ``None`` when not identifiable.
+        Cost in ``unit`` and its 95 % interval (:mod:`models.draws`); ``None`` when not identifiable.
     share : float
         Mean share of the measured time, a fraction.
     identifiable : bool
@@ -60,24 +62,6 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Constant:
-    """One discrete constant that was profiled.
-
-    Attributes
-    ----------
-    estimate : float or None
-    values : tuple of float
-        Confidence set: the values that win 95 % of block-bootstrap draws.
-    status : str
-        ``"identified"``, or why not.
-    """
-
-    estimate: float | None
-    values: tuple[float, ...]
-    status: str
-
-
-@dataclass(frozen=True)
 class TileFit:
     """The model of one tile.
 
@@ -94,7 +78,7 @@ class TileFit:
     theta : ndarray, shape (p,)
         Coefficients in design order; 0 where not identifiable.
     draws : ndarray, shape (draws, p)
-        Block-bootstrap refits.
+        Coefficients under other lack of fit of the kind that the residuals show (:mod:`models.draws`).
     n : int
         Samples.
     mape, median_ape : float
@@ -107,6 +91,8 @@ class TileFit:
         Where shapes are interpolated.
     paths : tuple of (int, int)
         Load paths of A and B that were measured (:meth:`models.problem.Problem.load_paths`).
+    overlap : bool
+        Whether memory costs hide behind computing, or computing behind them (:mod:`models.overlap`).
     """
 
     tile: Tile
@@ -124,6 +110,7 @@ class TileFit:
     intervals: ConformalIntervals
     hull: MeasuredHull
     paths: tuple[tuple[int, int], ...]
+    overlap: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,9 +200,16 @@ class FitResult:
     def matrix(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
         """Design of one tile's model, shape (n, p): its product with the coefficients is the model time.
 
-        Whatever looks at a model under other coefficients or with mechanisms off goes through this one place.
+        Whatever looks at a model under other coefficients or with mechanisms off goes through this one place. Where
+        mechanisms that are off leave the choice of what bounds a launch (:mod:`models.limits`), it is made here for
+        the estimated coefficients. Where memory and computing overlap, so is which of the two lasts longer: the
+        columns of the other are zero.
         """
-        return self.design(label).matrix(problem, self.hardware, on)
+        fit, design = self.tiles[label], self.design(label)
+        matrix = design.binding_matrix(problem, self.hardware, on, fit.theta)
+        if not fit.overlap:
+            return matrix
+        return overlapped(matrix, fit.theta, design.resources(self.hardware))
 
     def time(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
         """Model time in seconds, shape (n,), with the mechanisms in ``on`` switched on."""
@@ -225,11 +219,11 @@ class FitResult:
         """Seconds that each term contributes, shape (n,) each; they add up to :meth:`time`."""
         parts: dict[str, Array] = {}
         start = 0
-        theta = self.tiles[label].theta
+        fit, matrix = self.tiles[label], self.matrix(label, problem)
         for term in self.design(label).terms:
-            columns = term.columns(problem, self.hardware, ALL_MECHANISMS)
-            parts[term.name] = columns @ theta[start : start + columns.shape[1]]
-            start += columns.shape[1]
+            stop = start + len(term.coefficients(fit.tile, self.hardware))
+            parts[term.name] = matrix[:, start:stop] @ fit.theta[start:stop]
+            start = stop
         return parts
 
     def predict(
@@ -283,11 +277,9 @@ class FitResult:
                 "median_ape": fit.median_ape,
                 "coverage_90": fit.coverage,
                 "noise": None if np.isnan(fit.noise) else fit.noise,
+                "overlap": fit.overlap,
                 "effective_tile": _shape_label(fit.tile) if label != _shape_label(fit.tile) else None,
-                "constants": {
-                    name: {"estimate": c.estimate, "set": list(c.values), "status": c.status}
-                    for name, c in fit.constants.items()
-                },
+                "constants": {name: constant.to_contract() for name, constant in fit.constants.items()},
                 "terms": [
                     {
                         "term": e.term,
@@ -366,7 +358,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "terms": list(fit.terms),
         "left_out": dict(fit.left_out),
         "estimates": [e.__dict__ for e in fit.estimates],
-        "constants": {name: [c.estimate, list(c.values), c.status] for name, c in fit.constants.items()},
+        "constants": {name: constant.to_contract() for name, constant in fit.constants.items()},
         "theta": fit.theta.tolist(),
         "draws": fit.draws.tolist(),
         "n": fit.n,
@@ -377,6 +369,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "intervals": fit.intervals.to_dict(),
         "hull": fit.hull.to_dict(),
         "paths": [list(pair) for pair in fit.paths],
+        "overlap": fit.overlap,
     }
 
 
@@ -386,7 +379,7 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         terms=tuple(data["terms"]),
         left_out=data["left_out"],
         estimates=tuple(Estimate(**item) for item in data["estimates"]),
-        constants={name: Constant(c[0], tuple(c[1]), c[2]) for name, c in data["constants"].items()},
+        constants={name: Constant.from_contract(item) for name, item in data["constants"].items()},
         theta=np.array(data["theta"], dtype=np.float64),
         draws=np.array(data["draws"], dtype=np.float64).reshape(-1, len(data["theta"])),
         n=data["n"],
@@ -397,4 +390,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         intervals=ConformalIntervals.from_dict(data["intervals"]),
         hull=MeasuredHull.from_dict(data["hull"]),
         paths=tuple((int(a), int(b)) for a, b in data["paths"]),
+        overlap=bool(data.get("overlap", False)),
     )

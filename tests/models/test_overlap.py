@@ -1,0 +1,147 @@
+"""Sum against overlap: planted landscapes of either kind are named rightly, and a fit uses what it found."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from harness.cube import dense_cube
+from harness.device import DeviceRecord
+from harness.tile import Tile
+from models.additive import AdditiveModel
+from models.blocks import Blocks, fold_labels
+from models.design import ALL_MECHANISMS
+from models.overlap import compare_overlap, fit_overlap, overlapped, waits_for_memory
+from models.result import FitResult
+
+DEVICE = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)
+RESOURCES = ("launch", "compute", "compute", "memory", "memory")
+SIDE, DEPTH = np.arange(128, 4097, 248), np.array([64, 256, 1024, 4096])
+LAUNCH, WAVE, STEP, BYTE = 5e-6, 2e-6, 6e-7, 4.8e-12
+
+
+def costs(M, N, K):
+    """Launch, compute and memory seconds, written out here."""
+    waves = np.ceil(np.ceil(M / 128) * np.ceil(N / 128) / 20)
+    compute = waves * (WAVE + STEP * np.ceil(K / 64))
+    memory = BYTE * 2.0 * (M * K + K * N + M * N)
+    return LAUNCH, compute, memory
+
+
+def landscape(law, seed, noise=0.004, scale=1.0):
+    launch, compute, memory = costs(*np.ix_(SIDE, SIDE, DEPTH))
+    memory = scale * memory
+    time = launch + (compute + memory if law == "sum" else np.maximum(compute, memory))
+    return time * np.exp(noise * np.random.default_rng(seed).standard_normal(time.shape))
+
+
+def matrix():
+    M, N, K = (axis.ravel() for axis in np.meshgrid(SIDE, SIDE, DEPTH, indexing="ij"))
+    waves = np.ceil(np.ceil(M / 128) * np.ceil(N / 128) / 20)
+    columns = [np.ones(M.size), waves, waves * np.ceil(K / 64), 2.0 * (M * K + K * N), 2.0 * M * N]
+    return M, N, K, np.stack(columns, axis=1)
+
+
+def compared(law, seed, scale=1.0):
+    M, N, K, columns = matrix()
+    division = Blocks.of(M, N)
+    distinct, blocks = np.unique(division.labels(M, N), return_inverse=True)
+    fold = fold_labels(blocks, 8, np.random.default_rng(seed))
+    fold_of_block = np.zeros(distinct.size, dtype=np.int64)
+    fold_of_block[blocks] = fold
+    places = np.divmod(distinct, division.edges_n.size + 1)
+    intensity = M * N * K / (M * K + K * N + M * N)
+    time = landscape(law, seed, scale=scale).ravel()
+    return compare_overlap(
+        columns, time, RESOURCES, blocks, fold_of_block, places, intensity, np.random.default_rng(seed)
+    )
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.0, 2.0])
+def test_planted_overlap_and_planted_sums_are_named_rightly(scale):
+    for seed in range(6):
+        overlap, added = compared("overlap", seed, scale), compared("sum", seed, scale)
+        assert overlap.overlaps
+        assert 0.0 < overlap.memory_bound < 1.0
+        assert added is None or not added.overlaps
+
+
+def test_planted_coefficients_are_recovered():
+    found = compared("overlap", 0)
+    np.testing.assert_allclose(found.theta, [LAUNCH, WAVE, STEP, BYTE, BYTE], rtol=0.05)
+    _, compute, memory = costs(*matrix()[:3])
+    assert found.memory_bound == pytest.approx(np.mean(memory > compute), abs=0.03)
+
+
+def test_without_memory_costs_there_is_nothing_to_overlap():
+    assert compared("sum", 0, scale=0.0) is None or not compared("sum", 0, scale=0.0).overlaps
+
+
+def test_turns_reach_what_a_slow_search_reaches():
+    _, _, _, columns = matrix()
+    rows = np.random.default_rng(0).choice(columns.shape[0], 150, replace=False)
+    columns, time = columns[rows], landscape("overlap", 1, 0.01).ravel()[rows]
+    start = waits_for_memory(columns, np.array([LAUNCH, WAVE, STEP, BYTE, BYTE]), RESOURCES)
+    theta, loss = fit_overlap(columns, time, RESOURCES, [start, ~start])
+
+    def slow(x):
+        return np.sum((1.0 - overlapped(columns, x, RESOURCES) @ x / time) ** 2)
+
+    assert loss == pytest.approx(slow(theta))
+    search = minimize(
+        lambda x: slow(np.abs(x) * theta),
+        np.ones(5),
+        method="Nelder-Mead",
+        options={"maxiter": 2000, "xatol": 1e-6},
+    )
+    assert loss <= 1.005 * search.fun
+
+
+def test_the_effective_design_is_the_derivative():
+    _, _, _, columns = matrix()
+    theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
+    design = overlapped(columns, theta, RESOURCES)
+    launch, compute, memory = columns[:, 0] * LAUNCH, columns[:, 1:3] @ theta[1:3], columns[:, 3:] @ theta[3:]
+    np.testing.assert_allclose(design @ theta, launch + np.maximum(compute, memory))
+    for j in range(5):
+        moved = theta.copy()
+        moved[j] *= 1 + 1e-9
+        change = (overlapped(columns, moved, RESOURCES) @ moved - design @ theta) / (moved[j] - theta[j])
+        np.testing.assert_allclose(change, design[:, j], rtol=1e-4, atol=1e-3 * columns[:, j].mean())
+
+
+@pytest.fixture(scope="module")
+def fits():
+    tile = [Tile.parse("128x128x64")]
+    return {
+        law: AdditiveModel(draws=40).fit(dense_cube(landscape(law, 0)[None], SIDE, SIDE, DEPTH, tile, DEVICE))
+        for law in ("overlap", "sum")
+    }
+
+
+def test_a_fit_uses_overlap_where_there_is_one(fits):
+    label = "128x128x64"
+    assert fits["overlap"].tiles[label].overlap
+    assert not fits["sum"].tiles[label].overlap
+    assert fits["overlap"].tiles[label].mape < 0.006
+    assert fits["sum"].tiles[label].mape < 0.006
+    M, N, K = np.array([600, 3000]), np.array([90, 3000]), np.array([8000, 200])
+    launch, compute, memory = costs(M, N, K)
+    problem = fits["overlap"].problem(label, M, N, K)
+    np.testing.assert_allclose(
+        fits["overlap"].time(label, problem), launch + np.maximum(compute, memory), rtol=0.05
+    )
+    parts = fits["overlap"].contributions(label, problem)
+    np.testing.assert_allclose(sum(parts.values()), fits["overlap"].time(label, problem))
+    assert (parts["memory traffic"] > 0).tolist() == (memory > compute).tolist()
+
+
+def test_the_model_file_keeps_the_overlap(fits, tmp_path):
+    label = "128x128x64"
+    fits["overlap"].save(tmp_path / "model.json")
+    again = FitResult.open(tmp_path / "model.json")
+    problem = again.problem(label, np.array([512, 64]), np.array([64, 4096]), np.array([64, 64]))
+    np.testing.assert_array_equal(
+        again.matrix(label, problem, ALL_MECHANISMS), fits["overlap"].matrix(label, problem, ALL_MECHANISMS)
+    )
+    assert again.tiles[label].overlap
+    assert fits["sum"].to_contract()[label]["overlap"] is False
