@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from attrib.analysis import Analysis
 from harness.samples import Samples
 from harness.tile import Tile
+from models.result import FitResult
 
 Array = NDArray[np.float64]
 
@@ -58,6 +59,19 @@ class TileResidual:
         return np.asarray(2e-12 * self.M * self.N * self.K / time)
 
 
+def tile_residual(
+    fit: FitResult,
+    name: str,
+    M: NDArray[np.int64],
+    N: NDArray[np.int64],
+    K: NDArray[np.int64],
+    measured: Array,
+    fitted: Array,
+) -> TileResidual:
+    """Put cells of one tile together with what the fit says of the tile."""
+    return TileResidual(name, fit.tiles[name].tile, fit.hardware.slots_of(name), M, N, K, measured, fitted)
+
+
 def residuals(analysis: Analysis) -> tuple[TileResidual, ...]:
     """Evaluate the model on every cell that is ok; tiles without a model are left out."""
     samples = Samples.from_cube(analysis.cube)
@@ -69,16 +83,5 @@ def residuals(analysis: Analysis) -> tuple[TileResidual, ...]:
         if own.size == 0:
             continue
         fitted = analysis.fit.time(tile.name, analysis.fit.problem(tile.name, own.M, own.N, own.K))
-        out.append(
-            TileResidual(
-                tile.name,
-                analysis.fit.tiles[tile.name].tile,
-                analysis.fit.hardware.slots_of(tile.name),
-                own.M,
-                own.N,
-                own.K,
-                own.time,
-                fitted,
-            )
-        )
+        out.append(tile_residual(analysis.fit, tile.name, own.M, own.N, own.K, own.time, fitted))
     return tuple(out)
