@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from attrib.attribution import Attribution, ModelLandscapes, attribute
-from attrib.ideal import ideal_throughput
+from attrib.attribution import (
+    ActorView,
+    Attribution,
+    ModelLandscapes,
+    StageAttribution,
+    VarianceShares,
+    attribute_stages,
+    by_actor,
+    time_variance,
+)
 from attrib.landscape import Landscape
-from attrib.measurement_noise import relative_error_of, stage_error
-from attrib.optimal import optimal_throughput
+from attrib.measurement_noise import relative_error_of
 from attrib.optimality import KernelOptimality, kernel_optimality
 from attrib.periods import PeriodFinding, survey_periods
+from attrib.references import reference_landscapes
 from attrib.roughness import Roughness, roughness
 from attrib.stages import (
     BestTile,
@@ -32,14 +40,12 @@ from harness.cube import (
     STATUS,
     densify,
     device_of,
-    element_bytes_of,
     is_dense,
-    output_bytes_of,
     throughput,
     tiles_of,
 )
 from harness.device import DeviceRecord
-from harness.errors import DeviceError, NotApplicableError
+from harness.errors import NotApplicableError
 from harness.grid import uniform_step
 from harness.tile import Tile
 from models.additive import AdditiveModel
@@ -67,6 +73,7 @@ class StageReport:
     optimality : KernelOptimality or None
         Against the optimal landscape, on the slice at the largest K.
     attribution : Attribution or None
+        Of the roughness along N in the slice at the largest K.
     removable : mapping of str to float
         Roughness along N in the slice (TFLOP/s per step) that each later stage takes away; negative where a
         later stage is faster but rougher.
@@ -74,6 +81,12 @@ class StageReport:
         Times and decisions.
     note : str
         What was left out and why.
+    attributions : mapping of str to Attribution
+        Of every quantity (:data:`attrib.attribution.QUANTITIES`) that could be attributed.
+    actors : mapping of str to ActorView
+        The same quantities by who can act on them, where all later stages could be attributed too.
+    variance : VarianceShares or None
+        Of a stage that is one tile alone: how much of the variance of its time each term explains.
     """
 
     name: str
@@ -86,6 +99,9 @@ class StageReport:
     removable: Mapping[str, float]
     result: StageResult | None
     note: str = ""
+    attributions: Mapping[str, Attribution] = field(default_factory=dict)
+    actors: Mapping[str, ActorView] = field(default_factory=dict)
+    variance: VarianceShares | None = None
 
 
 @dataclass(frozen=True)
@@ -181,8 +197,9 @@ def analyse(
         found = survey_periods(cube, seed=seed)
         return Analysis(cube, device, fit, None, sampled, None, None, tuple(skipped), found)
     landscape = landscape_of(dense)
-    ideal, optimal = _references(landscape, dense, device, fit, skipped)
-    stages = _grid_stages(landscape, dense, device, fit, optimal, tile, skipped, say)
+    ideal, optimal, without = reference_landscapes(landscape, dense, device, fit)
+    skipped += [Skipped(part, reason) for part, reason in without]
+    stages = _grid_stages(landscape, dense, device, fit, (ideal, optimal), tile, skipped, say)
     say("periods")
     found = survey_periods(dense, seed=seed)
     return Analysis(dense, device, fit, landscape, stages, ideal, optimal, tuple(skipped), found)
@@ -194,58 +211,12 @@ def landscape_of(cube: xr.Dataset) -> Landscape:
     return Landscape(time, tiles_of(cube), cube["M"].values, cube["N"].values, cube["K"].values)
 
 
-def _references(
-    landscape: Landscape, cube: xr.Dataset, device: DeviceRecord, fit: FitResult, skipped: list[Skipped]
-) -> tuple[Array | None, Array | None]:
-    """Ideal and optimal landscapes from the device record and the counted cores."""
-    known = tuple(tile for tile in landscape.tiles if not tile.hidden)
-    counted = [item.constants["cores"] for item in fit.tiles.values() if "cores" in item.constants]
-    cores = next((int(c.estimate) for c in counted if c.status == "identified" and c.estimate), device.cores)
-    if not known or cores is None:
-        why = (
-            "every tile is hidden"
-            if not known
-            else "the device record leaves the cores open and these timings do not count them"
-        )
-        skipped.append(Skipped("ideal and optimal landscapes, tau, rho and level", why))
-        return None, None
-    rows, columns, depth = np.ix_(landscape.M, landscape.N, landscape.K)
-    try:
-        peak = device.peak(str(cube.attrs["dtype"]))
-        bandwidth = device.number("bandwidth_bytes_per_s")
-    except DeviceError as error:
-        skipped.append(Skipped("ideal and optimal landscapes, tau, rho and level", str(error)))
-        return None, None
-    ideal = ideal_throughput(rows, columns, depth, peak_flops_per_s=peak, cores=cores, tile=default_tile(known))
-    channels, interleave = device.memory_channels, device.channel_interleave_bytes
-    if channels is None or interleave is None:
-        # One channel of any interleave is no hash at all.
-        channels, interleave = 1, 256
-        skipped.append(
-            Skipped("channel hash in the optimal landscape", "the device record leaves channels or interleave open")
-        )
-    optimal = optimal_throughput(
-        rows,
-        columns,
-        depth,
-        peak_flops_per_s=peak,
-        cores=cores,
-        bandwidth_bytes_per_s=bandwidth,
-        tiles=known,
-        channels=channels,
-        interleave_bytes=interleave,
-        input_bytes=element_bytes_of(cube),
-        output_bytes=output_bytes_of(cube),
-    )
-    return np.broadcast_to(ideal, landscape.shape), np.broadcast_to(optimal, landscape.shape)
-
-
 def _grid_stages(
     landscape: Landscape,
     cube: xr.Dataset,
     device: DeviceRecord,
     fit: FitResult,
-    optimal: Array | None,
+    references: tuple[Array | None, Array | None],
     tile: Tile | None,
     skipped: list[Skipped],
     say: Progress,
@@ -253,10 +224,8 @@ def _grid_stages(
     fixed = tile or default_tile(landscape.tiles)
     ladder = list(standard_stages(landscape, fixed))
     ladder += [FixedTile(other) for other in landscape.tiles if other != fixed]
-    models = ModelLandscapes(landscape, fit)
-    errors = relative_error_of(cube)
-    irregular = [axis for axis in "MNK" if uniform_step(landscape.axis(axis)) is None]
-    reports: list[StageReport] = []
+    ideal, optimal = references
+    applied: list[tuple[Stage, StageResult]] = []
     for stage in ladder:
         say(f"stage {stage.name}")
         try:
@@ -267,32 +236,18 @@ def _grid_stages(
         if np.isnan(result.time).all():
             skipped.append(Skipped(f"stage {stage.name}", "none of its shapes was measured"))
             continue
-        rate = landscape.throughput(result.time)
-        in_slice = not np.isnan(rate[..., -1]).all()
-        note, attribution = "", None
-        try:
-            attribution = attribute(stage, result, models, stage_error(stage, result, landscape, errors))
-        except NotApplicableError as error:
-            note = str(error)
-        grade = None
-        if optimal is not None and in_slice:
-            grade = kernel_optimality(
-                rate[..., -1:], optimal[..., -1:], peak_flops_per_s=device.peak(str(cube.attrs["dtype"]))
-            )
-        reports.append(
-            StageReport(
-                stage.name,
-                float(np.nanmean(rate)),
-                float(np.nanmax(rate)),
-                float(np.nanmean(rate[..., -1])) if in_slice else None,
-                roughness(rate),
-                grade,
-                attribution,
-                {},
-                result,
-                note,
-            )
-        )
+        applied.append((stage, result))
+    say("attributing")
+    models = ModelLandscapes(landscape, fit)
+    shared = attribute_stages(applied, models, errors=relative_error_of(cube), ideal=ideal)
+    variance = time_variance(fit, cube)
+    reports = []
+    for (stage, result), parts in zip(applied, shared, strict=True):
+        report = _stage_report(stage, result, parts, landscape, optimal, device.peak, str(cube.attrs["dtype"]))
+        if isinstance(stage, FixedTile):
+            report = replace(report, variance=variance.get(stage.tile.name))
+        reports.append(report)
+    irregular = [axis for axis in "MNK" if uniform_step(landscape.axis(axis)) is None]
     if irregular:
         skipped.append(
             Skipped(
@@ -300,26 +255,60 @@ def _grid_stages(
                 f"the steps of {', '.join(irregular)} are uneven: roughness is per step of this grid",
             )
         )
-    return _with_removable(reports, ladder)
+    return _with_removable(reports, [stage for stage, _ in applied])
+
+
+def _stage_report(
+    stage: Stage,
+    result: StageResult,
+    shared: StageAttribution,
+    landscape: Landscape,
+    optimal: Array | None,
+    peak: Callable[[str], float],
+    dtype: str,
+) -> StageReport:
+    rate = landscape.throughput(result.time)
+    in_slice = not np.isnan(rate[..., -1]).all()
+    grade = None
+    if optimal is not None and in_slice:
+        grade = kernel_optimality(rate[..., -1:], optimal[..., -1:], peak_flops_per_s=peak(dtype))
+    return StageReport(
+        stage.name,
+        float(np.nanmean(rate)),
+        float(np.nanmax(rate)),
+        float(np.nanmean(rate[..., -1])) if in_slice else None,
+        roughness(rate),
+        grade,
+        shared.quantities.get("slice_N"),
+        {},
+        result,
+        shared.missing.get("slice_N", ""),
+        shared.quantities,
+    )
 
 
 def _with_removable(reports: list[StageReport], ladder: Sequence[Stage]) -> tuple[StageReport, ...]:
     """Add what each later stage takes away, going from a stage to the full stack one step at a time."""
     by_name = {report.name: report for report in reports}
     out = []
-    for report in reports:
-        stage = next(stage for stage in ladder if stage.name == report.name)
+    for report, stage in zip(reports, ladder, strict=True):
         removable: dict[str, float] = {}
         current = report
-        for following in later_stages(stage, several=BestTile().name in by_name):
-            after = by_name.get(following.name)
-            if after is None or after.roughness is None or current.roughness is None:
+        names = [later.name for later in later_stages(stage, several=BestTile().name in by_name)]
+        later = [by_name[name] for name in names if name in by_name]
+        for after in later:
+            if after.roughness is None or current.roughness is None:
                 continue
             if after.roughness.slice_N is None or current.roughness.slice_N is None:
                 continue
             removable[after.name] = current.roughness.slice_N - after.roughness.slice_N
             current = after
-        out.append(StageReport(**{**report.__dict__, "removable": removable}))
+        actors = {
+            key: by_actor(here, [after.attributions[key] for after in later])
+            for key, here in report.attributions.items()
+            if all(key in after.attributions for after in later)
+        }
+        out.append(replace(report, removable=removable, actors=actors))
     return tuple(out)
 
 

@@ -6,8 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from attrib.landscape import Landscape
-from attrib.stages import BestTile, FixedTile, Stage, StageResult
 from harness.cube import STATUS
 
 Array = NDArray[np.float64]
@@ -44,16 +42,3 @@ def relative_error_of(cube: xr.Dataset) -> Array | None:
     if known.any():
         spread = np.where(known | np.isnan(time), spread, np.median(spread[known]))
     return spread * scale
-
-
-def stage_error(stage: Stage, result: StageResult, landscape: Landscape, errors: Array | None) -> Array | None:
-    """Relative standard error of a stage's times, shape (M, N, K).
-
-    ``None`` after padding or splitting: neighbours then share launches, whose errors are no longer independent,
-    and noise cannot be told apart by the same means.
-    """
-    if errors is None or not isinstance(stage, FixedTile | BestTile):
-        return None
-    tile = np.maximum(result.decisions.tile, 0)
-    target = np.maximum(result.decisions.target, 0)
-    return np.asarray(errors.reshape(len(landscape.tiles), -1)[tile, target])

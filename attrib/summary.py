@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from attrib.analysis import Analysis, StageReport
+from attrib.attribution import QUANTITIES, Attribution
 from harness.store import atomic_path
 
 SCHEMA_VERSION = 1
@@ -71,6 +72,8 @@ def stage_summary(stage: StageReport) -> dict[str, Any]:
         "attribution": None,
         "software_removable": dict(stage.removable),
         "note": stage.note,
+        "attributions": {key: _quantity(stage, part) for key, part in stage.attributions.items()},
+        "variance_of_time": None if stage.variance is None else stage.variance.to_dict(),
     }
     if stage.attribution is not None:
         data["attribution"] = {name: share.to_dict() for name, share in stage.attribution.shares.items()}
@@ -79,6 +82,22 @@ def stage_summary(stage: StageReport) -> dict[str, Any]:
         data["step_error"] = stage.attribution.step_error
         data["bootstrap_draws"] = stage.attribution.draws
     return data
+
+
+def _quantity(stage: StageReport, part: Attribution) -> dict[str, Any]:
+    """Return one quantity of a stage: its shares, and who can act on them."""
+    actors = stage.actors.get(part.quantity)
+    return {
+        "unit": part.unit,
+        "meaning": QUANTITIES[part.quantity].meaning,
+        "measured": part.measured,
+        "model": part.modelled,
+        "shares": {name: share.to_dict() for name, share in part.shares.items()},
+        "step_correlation": part.step_correlation,
+        "step_error": part.step_error,
+        "bootstrap_draws": part.draws,
+        "who_can_act": None if actors is None else actors.to_dict(),
+    }
 
 
 def write_summary(data: dict[str, Any], path: Path) -> None:

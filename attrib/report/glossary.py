@@ -25,7 +25,16 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     ("smooth floor", "The roughness of the model with all mechanisms off: a smooth rise is a change too."),
     ("unexplained", "Measured roughness less noise and less what the model has: mechanisms not yet found."),
-    ("noise", "Roughness that only comes from the spread of repeated timings."),
+    (
+        "noise",
+        "Roughness that only comes from the spread of repeated timings. After padding or splitting it can be "
+        "negative: neighbours that share a lucky launch are smoother.",
+    ),
+    ("masked edge", "What a work-group at a ragged edge costs beyond its padding: a slower, masked path."),
+    ("overlap", "A kernel that computes while memory works takes the longer of both, not their sum."),
+    ("lost throughput", "Mean throughput below the ideal landscape, TFLOP/s."),
+    ("slowdown", "Mean natural logarithm of time over ideal time: 0.10 is about 10 % longer."),
+    ("later stages", "What choosing tiles, padding and splitting still take away from this stage."),
     ("ideal (bound)", "A device that is at its peak as soon as every core has a work-group."),
     ("optimal (bound)", "What datasheet numbers, whole waves and the best tile leave possible at each shape."),
     ("tau", "Mean throughput over that of the optimal landscape, on the slice: 1 is optimal."),

@@ -58,3 +58,37 @@ def test_a_model_of_something_else_is_refused(attrib, coarse, pair_file, model_f
     assert "--also is for fitting" in refusal
     assert "pair.nc: not a model" in attrib("attribute", pair_file, "--model", pair_file).refusal
     assert "no such file" in attrib("attribute", pair_file, "--model", tmp_path / "none.json").refusal
+
+
+def test_every_quantity_with_its_unit_and_who_can_act(attrib, pair_file, model_file):
+    stages = json.loads(attrib("attribute", pair_file, "--model", model_file, "--json").out)
+    units = {"slice_N": "TFLOP/s per step", "lost_throughput": "TFLOP/s", "slowdown": "ln of time over ideal time"}
+    for stage in stages:
+        assert set(stage["attributions"]) >= {"slice_N", "slice_M", "M", "N", "K", "mean", *units}
+        for key, part in stage["attributions"].items():
+            assert part["unit"] == units.get(key, "TFLOP/s per step")
+            shares = sum(share["share"] for share in part["shares"].values())
+            assert shares == pytest.approx(part["measured"], rel=1e-9)
+            actors = part["who_can_act"]["actors"]
+            assert sum(share["share"] for share in actors.values()) == pytest.approx(part["measured"], rel=1e-9)
+        assert stage["attributions"]["slice_N"]["shares"] == stage["attribution"]
+        variance = stage["variance_of_time"]
+        assert (variance is None) == (stage["name"] not in ("fixed 256x128x64", "fixed 128x256x64"))
+        if variance is not None:
+            assert sum(variance["shares"].values()) == pytest.approx(variance["r_squared"])
+            assert 0.5 < variance["r_squared"] <= 1
+
+
+def test_a_quantity_can_be_chosen(attrib, pair_file, model_file):
+    asked = ("--quantity", "slowdown", "--quantity", "K")
+    ended = attrib("attribute", pair_file, "--model", model_file, *asked)
+    assert "Who can act: mean natural logarithm of time over ideal time" in ended.out
+    assert "roughness along K" in ended.out
+    assert "roughness along N, slice at the largest K, " not in ended.out
+    assert "Variance of relative time" in ended.out
+    stages = json.loads(attrib("attribute", pair_file, "--model", model_file, *asked, "--json").out)
+    assert {tuple(stage["attributions"]) for stage in stages} == {("K", "slowdown")}
+    assert all(stage["attribution"] for stage in stages)
+    refused = attrib("attribute", pair_file, "--quantity", "speed")
+    assert refused.status == 2
+    assert "--quantity speed: there is slice_N, slice_M, M, N, K, mean" in refused.refusal

@@ -1,0 +1,257 @@
+"""Attribution: how much of a stage's roughness, lost throughput or time each mechanism causes.
+
+What was measured of a stage is split without remainder:
+
+* a Shapley value per mechanism, where v(S) is the quantity of the model landscape with the mechanisms in S on and
+  the others at their smooth counterparts, sent through the same stage;
+* the smooth floor v(none): a smooth landscape still rises, and is slower than the ideal one;
+* the noise that finite repeats add;
+* what is left: unexplained, measured - noise - v(all).
+
+A share can be negative: a launch cost, for one, damps the steps of small shapes.
+
+Intervals come from bootstrap draws of the coefficients. Sending every draw through every stage under every
+coalition would take hours; a draw moves a quantity by its derivative at the estimate instead, taken at fixed
+decisions (:mod:`attrib.attribution.stage_kernels`). Tests compare this with draws that decide anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrib.attribution.model_landscapes import ModelLandscapes, Progress, Worths
+from attrib.attribution.noise import StageNoise
+from attrib.attribution.quantity import QUANTITIES, Quantity, ideal_offset
+from attrib.attribution.routes import Route
+from attrib.attribution.share import FLOOR, NOISE, UNEXPLAINED, Attribution, Share
+from attrib.attribution.stage_kernels import RAW_QUANTITIES, raw_quantities
+from attrib.stages import Stage, StageResult
+from harness.errors import NotApplicableError
+from harness.grid import AXES
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StageAttribution:
+    """All that could be attributed of a stage.
+
+    Attributes
+    ----------
+    stage : str
+    quantities : mapping of str to Attribution
+    missing : mapping of str to str
+        Quantities that could not be, and why.
+    """
+
+    stage: str
+    quantities: Mapping[str, Attribution]
+    missing: Mapping[str, str]
+
+
+def attribute(
+    stage: Stage,
+    result: StageResult,
+    models: ModelLandscapes,
+    errors: Array | None = None,
+    progress: Progress | None = None,
+    quantity: str = "slice_N",
+) -> Attribution:
+    """Attribute one quantity of one stage.
+
+    Parameters
+    ----------
+    stage : Stage
+    result : StageResult
+        The stage on the measured landscape.
+    models : ModelLandscapes
+    errors : ndarray, shape (tile, M, N, K), optional
+        Relative standard error of each tile's time; without it noise is not told apart.
+    progress : callable, optional
+        Called with coalitions done and all.
+    quantity : str
+        A key of :data:`QUANTITIES` that is not counted from the ideal landscape; by default the roughness along N
+        in the slice at the largest K.
+
+    Raises
+    ------
+    NotApplicableError
+        If a tile of the stage has no fitted model, the landscape has no step of the kind asked for, or the model
+        of a shape takes no time with some mechanisms off.
+    """
+    found = attribute_stages([(stage, result)], models, (quantity,), errors, progress=progress)[0]
+    if quantity in found.missing:
+        raise NotApplicableError(found.missing[quantity])
+    return found.quantities[quantity]
+
+
+def attribute_stages(
+    stages: Sequence[tuple[Stage, StageResult]],
+    models: ModelLandscapes,
+    quantities: Sequence[str] = tuple(QUANTITIES),
+    errors: Array | None = None,
+    ideal: Array | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> tuple[StageAttribution, ...]:
+    """Attribute several quantities of several stages, each coalition's landscape being made once.
+
+    Parameters
+    ----------
+    stages : sequence of (Stage, StageResult)
+    models : ModelLandscapes
+    quantities : sequence of str
+        Keys of :data:`QUANTITIES`.
+    errors : ndarray, shape (tile, M, N, K), optional
+        Relative standard error of each tile's time; without it noise is not told apart.
+    ideal : ndarray, shape (M, N, K), optional
+        Ideal throughput, TFLOP/s; without it what is counted from it is missing.
+    progress : callable, optional
+        Called with coalitions done and all.
+    workers : int, optional
+        Threads; by default one a processor. The result does not depend on it.
+    """
+    chosen = [QUANTITIES[key] for key in quantities]
+    refused: dict[int, str] = {}
+    routes: dict[int, Route] = {}
+    for place, (stage, _) in enumerate(stages):
+        try:
+            route = Route.of(stage, models.landscape.tiles)
+        except NotApplicableError as error:
+            refused[place] = str(error)
+            continue
+        if models.lacking(route):
+            why = f"no model of tile {', '.join(models.lacking(route))}: {stage.name} cannot be attributed"
+            refused[place] = why
+        else:
+            routes[place] = route
+    whole = any(quantity.whole for quantity in chosen) or any(route.whole for route in routes.values())
+    played: tuple[Worths, list[int]] | None = None
+    if routes:
+        played = models.worths(
+            list(routes.values()), whole=whole, derive=models.draws > 1, workers=workers, progress=progress
+        )
+    out = []
+    for place, (stage, result) in enumerate(stages):
+        if place in refused or played is None:
+            out.append(StageAttribution(stage.name, {}, dict.fromkeys(quantities, refused[place])))
+            continue
+        position = list(routes).index(place)
+        sharing = _Sharing(models, stage, result, played[0], played[1], position, errors, ideal)
+        found, missing = {}, {}
+        for quantity in chosen:
+            try:
+                found[quantity.key] = sharing.attribution(quantity)
+            except NotApplicableError as error:
+                missing[quantity.key] = str(error)
+        out.append(StageAttribution(stage.name, found, missing))
+    return tuple(out)
+
+
+class _Sharing:
+    """Worths of one stage, ready to be shared out."""
+
+    def __init__(
+        self,
+        models: ModelLandscapes,
+        stage: Stage,
+        result: StageResult,
+        worths: Worths,
+        tiles: list[int],
+        position: int,
+        errors: Array | None,
+        ideal: Array | None,
+    ) -> None:
+        self.models, self.stage, self.result, self.ideal = models, stage, result, ideal
+        landscape = models.landscape
+        self.noise = StageNoise(landscape, stage, result, errors, worths.tile_times)
+        self.values = worths.values[:, position]
+        self.modelled = worths.times[position]
+        volume = landscape.throughput(np.ones(landscape.shape))
+        self.volume = volume[..., -self.modelled.shape[2] :]
+        measured = np.empty(RAW_QUANTITIES)
+        raw_quantities(
+            np.where(np.isnan(result.time), np.inf, result.time), volume, measured, np.empty((0, 0, 0, 0))
+        )
+        self.measured = measured
+        mean = models.sample.mean
+        # Rows: every mechanism, then nobody and everybody.
+        self.operator = np.concatenate([mean, np.eye(2, mean.shape[1])])
+        self.operator[-1] = 0.0
+        self.operator[-1, -1] = 1.0
+        self.moves = np.empty((self.operator.shape[0], 0, RAW_QUANTITIES))
+        if worths.slopes.shape[0]:
+            slopes = np.tensordot(self.operator, worths.slopes[:, position], axes=1)
+            self.moves = np.einsum("pcq,dc->pdq", slopes, models.departures(tiles), optimize=True)
+
+    def attribution(self, quantity: Quantity) -> Attribution:
+        """Share out one quantity."""
+        row = quantity.matrix_row()
+        places = [place for place, _ in quantity.weights]
+        name, offset = self.stage.name, 0.0
+        measured = float(sum(factor * self.measured[place] for place, factor in quantity.weights))
+        if np.isnan(measured):
+            where = "at the largest K" if not quantity.whole else "of the cube"
+            along = f" along {quantity.axis}" if quantity.axis else ""
+            raise NotApplicableError(f"no two neighbours{along} are measured {where}: {name} cannot be attributed")
+        worth = self.values[:, places] @ row[places]
+        if np.isnan(worth).any():
+            raise NotApplicableError(
+                f"with some mechanisms off, the model of a shape takes no time: {name} cannot be attributed"
+            )
+        if quantity.against_ideal:
+            if self.ideal is None:
+                raise NotApplicableError(f"there is no ideal landscape: {quantity.meaning} is not known")
+            offset = ideal_offset(quantity, self.ideal, self.volume, ~np.isnan(self.result.time))
+        noise = self.noise.of(quantity)
+        told = self.operator @ worth
+        floor, everything = float(told[-2]) + offset, float(told[-1]) + offset
+        moves = self.moves[..., places] @ row[places]
+        errors: Sequence[float | None] = [None] * len(self.models.mechanisms)
+        if not self.models.exact:
+            errors = self.models.sample.standard_error(worth).tolist()
+        names = (*self.models.mechanisms, FLOOR, UNEXPLAINED)
+        estimates = [*told[:-2].tolist(), floor, measured + offset - noise - everything]
+        draws = [
+            *(value + move for value, move in zip(estimates[:-1], moves[:-1], strict=True)),
+            estimates[-1] - moves[-1],
+        ]
+        shares = {
+            label: Share.of(value, values, error)
+            for label, value, values, error in zip(names, estimates, draws, [*errors, None, None], strict=True)
+        }
+        shares[NOISE] = Share(noise)
+        samples = dict(zip(names, draws, strict=True))
+        samples[NOISE] = np.full(moves.shape[1], noise)
+        correlation, error = self._steps(quantity)
+        return Attribution(
+            name,
+            quantity.key,
+            quantity.unit,
+            measured + offset,
+            shares,
+            everything,
+            correlation,
+            error,
+            int(moves.shape[1]),
+            samples,
+        )
+
+    def _steps(self, quantity: Quantity) -> tuple[float, float]:
+        """Correlation of measured and modelled steps along the axis, and their mean distance."""
+        if quantity.axis is None:
+            return float("nan"), float("nan")
+        depth = slice(None) if quantity.whole else slice(-1, None)
+        axis = AXES.index(quantity.axis)
+        measured = self.models.landscape.throughput(self.result.time)[..., depth]
+        modelled = self.volume[..., depth] / self.modelled[..., depth]
+        steps, model_steps = np.diff(measured, axis=axis).ravel(), np.diff(modelled, axis=axis).ravel()
+        known = np.isfinite(steps) & np.isfinite(model_steps)
+        steps, model_steps = steps[known], model_steps[known]
+        flat = steps.size < 3 or np.ptp(steps) == 0 or np.ptp(model_steps) == 0
+        correlation = float("nan") if flat else float(np.corrcoef(steps, model_steps)[0, 1])
+        return correlation, float(np.abs(steps - model_steps).mean()) if steps.size else float("nan")

@@ -1,0 +1,79 @@
+"""Bootstrap draws by derivatives, against draws whose coefficients go through every stage anew."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from attrib.analysis import landscape_of
+from attrib.attribution import NOISE, QUANTITIES, ModelLandscapes, Share, attribute_stages
+from attrib.stages import BestTile, FixedTile, Pad, Split
+from harness.landscapes import bundled_cube
+from models.additive import AdditiveModel
+
+DRAWS = 60
+LEAST = 0.01
+"""Standard deviations below this part of the largest of a quantity are not compared."""
+
+
+@pytest.fixture(scope="module")
+def both():
+    """Shares of each stage and quantity: by derivatives, and by fits that are the draws themselves."""
+    cube = bundled_cube("h200_bf16_grid").isel(tile=[0, 2, 5])
+    cube = cube.isel(M=slice(1, None, 2), N=slice(1, None, 2), K=slice(3, None, 4))
+    fit = AdditiveModel(draws=DRAWS).fit(cube)
+    landscape, best = landscape_of(cube), BestTile()
+    stages = [FixedTile(landscape.tiles[0]), best, Pad(best), Split(best), Split(Pad(best))]
+    applied = [(stage, stage.apply(landscape)) for stage in stages]
+    ideal = np.full(landscape.shape, 800.0)
+
+    class Same(type(fit)):
+        mechanisms = fit.mechanisms
+
+    def of(theta):
+        tiles = {
+            label: dataclasses.replace(item, theta=theta(item), draws=item.draws)
+            for label, item in fit.tiles.items()
+        }
+        data = {item.name: getattr(fit, item.name) for item in dataclasses.fields(fit)}
+        return ModelLandscapes(landscape, Same(**{**data, "tiles": tiles}))
+
+    derived = attribute_stages(applied, of(lambda item: item.theta), ideal=ideal)
+    anew = [attribute_stages(applied, of(lambda item, b=b: item.draws[b]), ideal=ideal) for b in range(DRAWS)]
+    return derived, anew
+
+
+@pytest.mark.parametrize("key", QUANTITIES)
+def test_draws_by_derivatives_are_close_to_draws_that_decide_anew(both, key):
+    derived, anew = both
+    for place, stage in enumerate(derived):
+        part = stage.quantities[key]
+        names = [name for name in part.shares if name != NOISE]
+        exact = {
+            name: np.array([draw[place].quantities[key].shares[name].share for draw in anew]) for name in names
+        }
+        widest = max(values.std() for values in exact.values())
+        for name in names:
+            values, drawn = exact[name], part.samples[name]
+            if values.std() < LEAST * widest:
+                assert drawn.std() < 0.05 * widest
+                continue
+            # Kinks (a step near zero, two tiles equally fast) make small shares a little wider or narrower.
+            size = drawn.std() / values.std()
+            assert 0.9 < size < 1.1 or abs(drawn.std() - values.std()) < 0.06 * widest, (stage.stage, name)
+            assert abs(drawn.mean() - values.mean()) < 0.35 * values.std() + 0.02 * widest, (stage.stage, name)
+            if values.std() > 0.25 * widest:
+                assert np.corrcoef(values, drawn)[0, 1] > 0.95, (stage.stage, name)
+
+
+def test_an_interval_of_few_draws_is_of_their_deviation_and_of_many_their_percentiles():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(5, 2, 200), rng.normal(5, 2, 4000)
+    share = Share.of(5.0, few)
+    assert share.upper - share.lower == pytest.approx(2 * 1.96 * few.std(ddof=1))
+    share = Share.of(5.0, many)
+    assert (share.lower, share.upper) == pytest.approx(tuple(np.percentile(many, [2.5, 97.5])))
+    assert Share.of(5.0, few[:1]) == Share(5.0)
+    assert Share.of(5.0, np.append(few, np.nan)) == Share(5.0)
+    assert Share.of(5.0, few, 0.25).to_dict()["monte_carlo"] == 0.25
+    assert "monte_carlo" not in Share(1.0).to_dict()
