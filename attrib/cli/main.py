@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from attrib.cli import attribute, devices, fit, import_timings, measure, optimize, period, predict, run
+from attrib.cli import (
+    attribute,
+    claims,
+    devices,
+    diagnose,
+    fit,
+    import_timings,
+    measure,
+    optimize,
+    period,
+    predict,
+    run,
+)
 from harness.errors import AttribError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -55,8 +67,10 @@ for _name, _command, _example in (
     ("measure", measure.measure, measure.EXAMPLE),
     ("import", import_timings.import_timings, import_timings.EXAMPLE),
     ("fit", fit.fit, fit.EXAMPLE),
+    ("diagnose", diagnose.diagnose, diagnose.EXAMPLE),
     ("attribute", attribute.attribute, attribute.EXAMPLE),
     ("period", period.period, period.EXAMPLE),
+    ("claims", claims.claims, claims.EXAMPLE),
     ("optimize", optimize.optimize, optimize.EXAMPLE),
     ("predict", predict.predict, predict.EXAMPLE),
     ("run", run.run, run.EXAMPLE),

@@ -12,7 +12,7 @@ from attrib.cli.inputs import read_cubes, read_model, read_tile
 from attrib.cli.options import Also, FixedTile, Json, Model, Seed
 from attrib.cli.outputs import folder_draft
 from attrib.cli.quantities import percent
-from attrib.cli.screen import progress, show, show_json
+from attrib.cli.screen import finite, progress, show, show_json
 from attrib.cli.stage_tables import show_stages
 from harness.errors import InputError
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = "attrib run cube.nc -o report/"
 
-REPORT, SUMMARY, MODEL, PLAN = FILES = ("report.html", "summary.json", "model.json", "plan.nc")
+REPORT, DIAGNOSTICS, SUMMARY, MODEL, PLAN = FILES = (
+    "report.html",
+    "diagnostics.html",
+    "summary.json",
+    "model.json",
+    "plan.nc",
+)
 
 BUNDLED_GRID = "h200_bf16_grid"
 BUNDLED_ALSO = ("h200_bf16_lines", "h200_bf16_scatter")
@@ -59,6 +65,9 @@ def run(
         fitted = None if model is None else read_model(model, opened[0])
 
         from attrib.analysis import analyse
+        from attrib.claims import Evidence, examine_claims
+        from attrib.diagnostics import diagnose
+        from attrib.report.diagnostics_page import write_diagnostics
         from attrib.report.page import write_report
         from attrib.summary import summary, write_summary
 
@@ -69,10 +78,14 @@ def run(
             if plan is not None:
                 plan.save(draft / PLAN)
             analysis.fit.save(draft / MODEL)
-            data = summary(analysis)
+            evidence = Evidence(analysis.cube, opened[1:], analysis.fit, seed)
+            ledger = examine_claims(evidence, progress=say)
+            data = {**summary(analysis), "claims": [finite(item.to_contract()) for item in ledger]}
             write_summary(data, draft / SUMMARY)
             say("writing the report")
-            write_report(analysis, draft / REPORT)
+            write_report(analysis, draft / REPORT, (("Diagnostics of the fit", DIAGNOSTICS),), ledger)
+            found = diagnose(opened[0], analysis.fit, seed=seed, progress=say)
+            write_diagnostics(opened[0], analysis.fit, found, draft / DIAGNOSTICS)
         made = [name for name in FILES if (draft / name).exists()]
     if as_json:
         show_json({**data, "files": {Path(name).stem: str(output / name) for name in made}})

@@ -10,7 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from attrib.analysis import Analysis
+from attrib.claims import Finding
+from attrib.report.actor_figures import actor_figures, actor_table
 from attrib.report.attribution_figures import NEGATIVE, attribution_figures, attribution_table
+from attrib.report.claims import INTRODUCTION, claims_detail, claims_table
 from attrib.report.coefficient_table import coefficient_tables
 from attrib.report.constant_table import constant_table
 from attrib.report.figure import Figure
@@ -19,7 +22,9 @@ from attrib.report.fit_figures import fit_figures
 from attrib.report.glossary import GLOSSARY
 from attrib.report.landscape_figures import landscape_figures
 from attrib.report.left_out import left_out_table
+from attrib.report.profile_figures import profile_figures
 from attrib.report.provenance import Provenance
+from attrib.report.quantity_tables import quantity_tables
 from attrib.report.stage_figures import stage_figures
 from attrib.report.stage_table import stage_table
 from attrib.report.table import Table
@@ -59,7 +64,12 @@ class Section:
         return not (self.figures or self.tables or self.folded)
 
 
-def write_report(analysis: Analysis, path: Path | str) -> None:
+def write_report(
+    analysis: Analysis,
+    path: Path | str,
+    links: tuple[tuple[str, str], ...] = (),
+    claims: tuple[Finding, ...] = (),
+) -> None:
     """Write the analysis as one self-contained HTML page, which opens offline.
 
     Parameters
@@ -67,14 +77,20 @@ def write_report(analysis: Analysis, path: Path | str) -> None:
     analysis : Analysis
     path : Path
         File to write; it is replaced only by a complete page.
+    links : tuple of (str, str)
+        Titles and names of files beside it that the contents point to.
+    claims : tuple of Finding
+        The claims ledger; without one the page has no such section.
     """
-    text = render_report(analysis)
+    text = render_report(analysis, links, claims)
     with atomic_path(Path(path)) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
-def render_report(analysis: Analysis) -> str:
-    """Return the page as HTML text."""
+def render_report(
+    analysis: Analysis, links: tuple[tuple[str, str], ...] = (), claims: tuple[Finding, ...] = ()
+) -> str:
+    """Return the page as HTML text; ``links`` and ``claims`` as for :func:`write_report`."""
     environment = Environment(
         loader=PackageLoader("attrib", "report"),
         autoescape=True,
@@ -82,7 +98,7 @@ def render_report(analysis: Analysis) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = tuple(section for section in _sections(analysis) if not section.empty)
+    sections = tuple(section for section in _sections(analysis, claims) if not section.empty)
     drawn = any(section.figures for section in sections)
     library = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8") if drawn else ""
     return environment.get_template("page.html.j2").render(
@@ -92,10 +108,11 @@ def render_report(analysis: Analysis) -> str:
         glossary=GLOSSARY,
         plotly=Markup(library),
         safe=Markup,
+        links=links,
     )
 
 
-def _sections(analysis: Analysis) -> tuple[Section, ...]:
+def _sections(analysis: Analysis, claims: tuple[Finding, ...] = ()) -> tuple[Section, ...]:
     shares, stages = attribution_table(analysis), stage_table(analysis)
     constants, missing = constant_table(analysis), left_out_table(analysis)
     negative = shares is not None and any(
@@ -111,8 +128,17 @@ def _sections(analysis: Analysis) -> tuple[Section, ...]:
             "causes",
             "The causes",
             (NEGATIVE,) if negative else (),
-            attribution_figures(analysis),
-            () if shares is None else (shares,),
+            (*attribution_figures(analysis), *actor_figures(analysis)),
+            tuple(table for table in (shares, actor_table(analysis)) if table is not None),
+            quantity_tables(analysis),
+        ),
+        Section(
+            "claims",
+            "The claims",
+            INTRODUCTION,
+            (),
+            tuple(table for table in (claims_table(claims),) if table is not None),
+            tuple(table for table in (claims_detail(claims),) if table is not None),
         ),
         Section("fit", "The fit", (), fit_figures(analysis)),
         Section(
@@ -122,7 +148,7 @@ def _sections(analysis: Analysis) -> tuple[Section, ...]:
                 "Costs are never negative; intervals come from a bootstrap over blocks of neighbouring shapes. "
                 "Costs of the hardware are shared by all tiles, those of a kernel are its own.",
             ),
-            (),
+            profile_figures(analysis),
             (*(() if constants is None else (constants,)), *tables[:1]),
             tables[1:],
         ),

@@ -14,7 +14,19 @@ from harness.device import load_device
 from harness.errors import AttribError
 from harness.store import save_cube
 
-COMMANDS = ["devices", "measure", "import", "fit", "attribute", "period", "optimize", "predict", "run"]
+COMMANDS = [
+    "devices",
+    "measure",
+    "import",
+    "fit",
+    "diagnose",
+    "attribute",
+    "period",
+    "claims",
+    "optimize",
+    "predict",
+    "run",
+]
 PROGRAM = [sys.executable, "-c", "import sys; from attrib.cli.main import main; sys.exit(main())"]
 
 

@@ -85,8 +85,8 @@ def test_has_all_sections_in_order(page):
     expected = ["Findings", "The landscape", "The stages", "The causes", "The fit", "What things cost"]
     expected += ["What was left out, and why", "Glossary"]
     assert [h for h in page.headings if h in expected] == expected
-    names = ["landscapes", "ladder", "line", "removable", "attribution", "intervals", "density", "fit-lines"]
-    names += ["residual-map", "trends", "time-shares"]
+    names = ["landscapes", "ladder", "line", "removable", "attribution", "intervals"]
+    names += ["actors", "density", "fit-lines", "residual-map", "trends", "time-shares", "profiles"]
     assert list(page.figures()) == [f"figure-{name}-data" for name in names]
     assert TABLE_VALUES in "".join(page.text)
 
@@ -173,7 +173,8 @@ def test_says_when_times_are_simulated(page, sparse_page):
 
 def test_sparse_page_holds_what_applies(sparse_page, samples):
     assert samples.landscape is None
-    assert set(sparse_page.figures()) == {f"figure-{n}-data" for n in ("density", "trends", "time-shares")}
+    names = ("density", "trends", "time-shares", "profiles")
+    assert set(sparse_page.figures()) == {f"figure-{name}-data" for name in names}
     assert {"stages-table", "coefficients-0", "left-out-table"} <= set(sparse_page.tables)
     assert [text for text, _ in sparse_page.tables["stages-table"][0]] == ["stage", "mean", "peak"]
     assert "The causes" not in sparse_page.headings
@@ -191,7 +192,10 @@ def test_analysis_without_attribution_or_references(grid):
         grid,
         ideal=None,
         optimal=None,
-        stages=tuple(replace(s, attribution=None, optimality=None, note="no model") for s in grid.stages),
+        stages=tuple(
+            replace(s, attribution=None, attributions={}, actors={}, optimality=None, note="no model")
+            for s in grid.stages
+        ),
     )
     found = Page(render_report(bare))
     assert "attribution-table" not in found.tables
