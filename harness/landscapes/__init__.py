@@ -16,16 +16,23 @@ BUNDLED = {
 }
 """Names of the bundled landscapes and what they hold."""
 
+INTERVENTIONS = {
+    "h200_bf16_rows_plain": "sparse: six lines along N at step 16, rows directly after each other",
+    "h200_bf16_rows_padded": "sparse: the same lines in the same passes, rows padded to 64 elements",
+}
+"""Names of the bundled interventions (:mod:`harness.landscapes.interventions_h200`) and what they hold."""
+
 
 def bundled_cube(name: str) -> xr.Dataset:
-    """Open a bundled landscape by name.
+    """Open a bundled landscape or intervention by name.
 
     Raises
     ------
     InputError
         If there is none of this name.
     """
-    if name not in BUNDLED:
-        raise InputError(f"no bundled landscape {name!r}: there are {', '.join(BUNDLED)}")
+    known = {**BUNDLED, **INTERVENTIONS}
+    if name not in known:
+        raise InputError(f"no bundled landscape {name!r}: there are {', '.join(known)}")
     with as_file(files(__package__) / f"{name}.nc") as path:
         return open_cube(path)

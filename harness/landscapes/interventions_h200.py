@@ -8,6 +8,9 @@ shuffled passes:
 ``pitch``
     The same shapes with rows as they come and with rows padded to 128 bytes: does the cost of the row pitch go
     away? One cube for each.
+``lines``
+    The same on the lines along N of the bundled fine lines: does the period of the row pitch go away, and do
+    those of tiles and waves stay? One cube for each.
 ``cache``
     The same shapes with warm and with displaced caches.
 ``queue``
@@ -21,7 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -47,6 +50,10 @@ CORE_DEPTHS = np.array([256, 512, 1024, 2048])
 PITCHES = (1, 64)
 PITCH_LINE = np.arange(1024, 2177, 8)
 PITCH_SETTINGS = ((2048, 4096), (1024, 1024), (4096, 1024))
+LONG_LINE = np.arange(16, 4097, 16)
+LONG_SETTINGS = ((640, 2048), (1024, 1024), (1536, 4096), (2048, 4096), (4096, 1024), (4096, 4096))
+"""(M, K) of the lines along N of ``h200_bf16_lines``."""
+LINES = {1: "rows_plain", 64: "rows_padded"}
 
 CACHE_SHAPES = ((256, 256, 256), (512, 512, 4096), (1024, 1024, 1024), (2048, 2048, 512), (4096, 4096, 1024))
 
@@ -65,6 +72,11 @@ def pitch_shapes() -> NDArray[np.int64]:
     """Fine lines along N, and one along K; shape (n, 3)."""
     along_n = [(m, n, k) for m, k in PITCH_SETTINGS for n in PITCH_LINE.tolist()]
     return np.array(along_n + [(2048, 2048, k) for k in PITCH_LINE.tolist()], dtype=np.int64)
+
+
+def long_shapes() -> NDArray[np.int64]:
+    """Lines along N, long enough for three periods of the waves; shape (n, 3)."""
+    return np.array([(m, n, k) for m, k in LONG_SETTINGS for n in LONG_LINE.tolist()], dtype=np.int64)
 
 
 def measure(
@@ -144,9 +156,10 @@ def limit_cores(out: Path, repeats: int, rng: np.random.Generator) -> dict[str, 
     }
 
 
-def pad_rows(out: Path, repeats: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Measure the same lines with rows as they come and padded; write two sparse cubes."""
-    shapes = pitch_shapes()
+def pad_rows(
+    out: Path, names: Mapping[int, str], shapes: NDArray[np.int64], repeats: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Measure the same shapes with rows as they come and padded; write two sparse cubes."""
     jobs: list[tuple[CudaBackend, Cell]] = []
     triton: dict[int, TritonBackend] = {}
     for pitch in PITCHES:
@@ -158,14 +171,15 @@ def pad_rows(out: Path, repeats: int, rng: np.random.Generator) -> dict[str, Any
     per_pitch = np.split(seconds, len(PITCHES))
     cells = [cell for _, cell in jobs[: len(jobs) // len(PITCHES)]]
     for pitch, part in zip(PITCHES, per_pitch, strict=True):
-        save_cube(_sparse(cells, part, triton[pitch]), out / f"h200_bf16_pitch{pitch}.nc")
+        save_cube(_sparse(cells, part, triton[pitch]), out / f"h200_bf16_{names[pitch]}.nc")
     ratio = np.median(per_pitch[1], axis=1) / np.median(per_pitch[0], axis=1)
     common = np.gcd([cell.N for cell in cells], [cell.K for cell in cells])
+    steps = [step for step in (8, 16, 32) if (common % (2 * step) == step).any()]
     return {
         "cells": len(jobs),
         "median_padded_over_plain": {
             f"N and K multiples of {step}, not of {2 * step}": float(np.median(ratio[common % (2 * step) == step]))
-            for step in (8, 16, 32)
+            for step in steps
         },
         "median_where_nothing_changes": float(np.median(ratio[common % PITCHES[1] == 0])),
         "largest_relative_error": {
@@ -246,19 +260,26 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--seed", type=int, default=20261121)
+    parser.add_argument("--only", nargs="+", help="names of the interventions to run; all by default")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(options.seed)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "queue": lambda: load_queue(options.repeats, rng),
         "cores": lambda: limit_cores(options.out, options.repeats, rng),
-        "pitch": lambda: pad_rows(options.out, options.repeats, rng),
+        "pitch": lambda: pad_rows(
+            options.out, {p: f"pitch{p}" for p in PITCHES}, pitch_shapes(), options.repeats, rng
+        ),
+        "lines": lambda: pad_rows(options.out, LINES, long_shapes(), options.repeats, rng),
         "cache": lambda: displace_caches(options.repeats, rng),
         "f16": lambda: check_f16(rng),
     }
     summary: dict[str, Any] = {}
-    for name, part in parts.items():
-        began = perf_counter()
+    unknown = set(options.only or ()) - set(parts)
+    if unknown:
+        parser.error(f"no intervention {', '.join(sorted(unknown))}: there are {', '.join(parts)}")
+    for name in options.only or parts:
+        part, began = parts[name], perf_counter()
         summary[name] = part()
         summary[name]["seconds"] = perf_counter() - began
         sys.stderr.write(f"{name}: {json.dumps(summary[name])}\n")

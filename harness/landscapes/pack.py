@@ -1,5 +1,7 @@
 """Pack measured cubes for shipping: ``python -m harness.landscapes.pack MEASURED_FOLDER``.
 
+Those that the folder lacks stay as they are.
+
 Keeps the median and spread of all repeats, the first two repeats, and the launches per timing. Times are
 rounded to 13 binary digits (0.006 %, a hundredth of the spread of one repeat), so that they compress.
 """
@@ -13,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from harness.landscapes import BUNDLED
+from harness.landscapes import BUNDLED, INTERVENTIONS
 from harness.store import open_cube, save_cube
 
 KEPT_REPEATS = 2
@@ -38,12 +40,13 @@ def pack(cube: xr.Dataset) -> xr.Dataset:
 
 
 def main() -> None:
-    """Pack every bundled landscape found in a folder into this package's folder."""
+    """Pack the bundled landscapes and interventions found in a folder into this package's folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measured", type=Path)
     folder = parser.parse_args().measured
-    for name in BUNDLED:
-        save_cube(pack(open_cube(folder / f"{name}.nc")), Path(__file__).parent / f"{name}.nc")
+    for name in (*BUNDLED, *INTERVENTIONS):
+        if (folder / f"{name}.nc").exists():
+            save_cube(pack(open_cube(folder / f"{name}.nc")), Path(__file__).parent / f"{name}.nc")
 
 
 if __name__ == "__main__":

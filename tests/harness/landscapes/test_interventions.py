@@ -5,6 +5,7 @@ import pytest
 
 from harness.cube import dense_cube
 from harness.device import load_device
+from harness.landscapes import INTERVENTIONS, bundled_cube
 from harness.landscapes.interventions_h200 import (
     CORE_DEPTHS,
     CORE_LIMITS,
@@ -45,3 +46,14 @@ def test_padding_changes_some_rows_of_every_line_and_leaves_others():
     for axis in (1, 2):
         changed = shapes[:, axis] % PITCHES[1] != 0
         assert 0 < changed.sum() < len(shapes)
+
+
+def test_the_bundled_pair_is_the_same_lines_measured_twice():
+    plain, padded = (bundled_cube(name) for name in INTERVENTIONS)
+    assert (plain.attrs["pitch_multiple"], padded.attrs["pitch_multiple"]) == (1, 64)
+    for axis in ("M", "N", "K", "tile"):
+        np.testing.assert_array_equal(plain[axis].values, padded[axis].values)
+    ratio = padded["time"].values / plain["time"].values
+    moved = plain["N"].values % 64 != 0
+    assert np.median(ratio[~moved]) == pytest.approx(1.0, abs=0.01)
+    assert np.median(ratio[moved]) < 1.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.errors import InputError
-from harness.landscapes import BUNDLED, bundled_cube
+from harness.landscapes import BUNDLED, INTERVENTIONS, bundled_cube
 from harness.landscapes.measure_h200 import LINE_SETTINGS, line_shapes, scatter_shapes
 from harness.landscapes.pack import KEPT_REPEATS, pack, round_bits
 
@@ -47,7 +47,7 @@ def test_packing_keeps_what_it_says():
 
 
 def test_unknown_landscapes_name_the_known():
-    with pytest.raises(InputError, match=", ".join(BUNDLED)):
+    with pytest.raises(InputError, match=", ".join((*BUNDLED, *INTERVENTIONS))):
         bundled_cube("mi300")
 
 
