@@ -1,10 +1,10 @@
 """Time the full attribution: ``python docs/attribution_speed.py [--workers N] > docs/attribution_speed.md``.
 
 The bundled grid (six tiles and a library, 229,376 cells) is sent through five stages under all coalitions of ten
-mechanisms, with all quantities and 200 bootstrap draws. The bundled landscape itself shows fewer mechanisms, so
-that a model with ten is planted: the fitted one with every term added that it lacks, and a hardware on which each
-of them costs something on this grid. Shares of such a model mean nothing; their cost is what is timed. The fit is
-not.
+mechanisms, with all quantities and 200 draws of the coefficients. The bundled landscape itself shows fewer
+mechanisms, so that a model with ten is planted: the fitted one with every term added that it lacks, and a hardware
+on which each of them costs something on this grid. Shares of such a model mean nothing; their cost is what is timed.
+The fit is not.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main() -> None:
     out("coalitions, all played\n")
     out(f"- stages: {', '.join(stage.name for stage, _ in stages)}\n")
     out(f"- quantities: {', '.join(QUANTITIES)}\n")
-    out(f"- bootstrap draws: {found[-1].quantities['slice_N'].draws}\n")
+    out(f"- draws of the coefficients: {found[-1].quantities['slice_N'].draws}\n")
     out(f"- **{seconds:.1f} s** with {workers or os.cpu_count()} threads on a machine of {os.cpu_count()} cores ")
     out(f"({platform.machine()}), {worked:.0f} s of processor time; the aim is less than {BUDGET_S:.0f} s on two ")
     out("cores. Fitting the model is not in it.\n\n")

@@ -32,7 +32,7 @@ STAGES, LAYOUT, KERNEL, HARDWARE = "later stages", "operand layout", "kernel cod
 ACTORS: dict[str, str] = {
     STAGES: "choosing a tile for each shape, padding and splitting: what a dispatch plan does",
     LAYOUT: "rows of the operands laid out with a padded leading dimension",
-    KERNEL: "another kernel: its order of work-groups, its path for ragged tiles, its prefetch",
+    KERNEL: "another kernel: its tile sizes, its order of work-groups, its path for ragged tiles, its prefetch",
     HARDWARE: "the device and its driver: what remains after all software stages",
     FLOOR: "what a smooth landscape has too",
     UNEXPLAINED: "measured, and no mechanism of the model",
@@ -43,6 +43,7 @@ ACTORS: dict[str, str] = {
 _LEVERS = {
     "row pitch": LAYOUT,
     "raster and swizzle": KERNEL,
+    "tile padding": KERNEL,
     "masked edge": KERNEL,
     "pipeline fill": KERNEL,
 }

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from attrib.attribution import FLOOR, NOISE, UNEXPLAINED, Attribution, ModelLandscapes, attribute
+from attrib.attribution import FLOOR, NOISE, UNEXPLAINED, Attribution, ModelLandscapes, actor_of, attribute
+from attrib.attribution.actors import HARDWARE
 from attrib.claims.claim import ABOVE, FRACTION, Claim
 from attrib.claims.evidence import Evidence
 from attrib.claims.sign_flips import Measure
 from attrib.measurement_noise import relative_error_of
 from attrib.stages import standard_stages
 from harness.errors import NotApplicableError
-
-HARDWARE = ("base overhead", "wave fill", "wave quantization", "atom remainder", "channel hash", FLOOR)
-"""The paper's four causes (Table 15) with the launch cost in place of "overhead variation", and the smooth floor,
-which it counts as hardware too (section 8.5). Ragged tiles, pitch and pipeline fill belong to the kernel."""
 
 _FEWEST_DRAWS = 40
 """Of fewer bootstrap draws the 2.5 % point is a guess."""
@@ -38,12 +35,17 @@ def examine(evidence: Evidence) -> Measure:
     raise NotApplicableError(reason)
 
 
+def counts_as_hardware(name: str) -> bool:
+    """Whether a share is the device's: the paper's four causes (Table 15), and its smooth floor (section 8.5)."""
+    return name == FLOOR or actor_of(name) == HARDWARE
+
+
 def of_attribution(attribution: Attribution) -> Measure:
     """Sum the shares of hardware, as a fraction of the measured roughness; the interval from their joint draws."""
     shares = attribution.shares
     whole = sum(share.share for share in shares.values())
-    hardware = [name for name in shares if name in HARDWARE]
-    kernel = [name for name in shares if name not in (*HARDWARE, UNEXPLAINED, NOISE)]
+    hardware = [name for name in shares if counts_as_hardware(name)]
+    kernel = [name for name in shares if not counts_as_hardware(name) and name not in (UNEXPLAINED, NOISE)]
     value = sum(shares[name].share for name in hardware) / whole
     detail = (
         f"stage {attribution.stage}: hardware {value * whole:.3g}, kernel "
@@ -61,10 +63,9 @@ CLAIM = Claim(
     name="the residual is hardware",
     words="All roughness that the stages leave is caused by the hardware.",
     section="8.4, 8.5 (Tables 15 and 16)",
-    null="no test: a share of a fitted model, with its bootstrap interval",
-    statistic="share of the last stage's roughness along N at the largest K that the model puts on hardware ("
-    + ", ".join(HARDWARE)
-    + "); blocks of (M, N) in the model's bootstrap",
+    null="no test: a share of a fitted model, with the interval of its draws",
+    statistic="share of the last stage's roughness along N at the largest K that the model puts on the hardware "
+    "(waves, launch, atoms, channels) or that a smooth landscape has too",
     unit=FRACTION,
     smallest=0.9,
     side=ABOVE,

@@ -20,7 +20,7 @@ def show_fit(result: FitResult) -> None:
     """Print one table a tile, then what could not be identified, merged over the tiles."""
     show(
         f"{result.device.name}: {len(result.tiles)} tiles; errors held out by {result.blocks} blocks of (M, N) "
-        f"in {result.folds} folds, intervals by a bootstrap over blocks"
+        f"in {result.folds} folds, intervals allow for lack of fit that neighbours share"
     )
     show()
     for label, item in result.tiles.items():

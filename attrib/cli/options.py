@@ -19,4 +19,4 @@ Model: TypeAlias = Annotated[
 FixedTile: TypeAlias = Annotated[
     str | None, typer.Option("--tile", metavar="TILE", help="Tile of the fixed stages; by default the largest.")
 ]
-Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of folds and bootstrap.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of folds and draws.")]

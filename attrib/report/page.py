@@ -145,7 +145,7 @@ def _sections(analysis: Analysis, claims: tuple[Finding, ...] = ()) -> tuple[Sec
             "costs",
             "What things cost",
             (
-                "Costs are never negative; intervals come from a bootstrap over blocks of neighbouring shapes. "
+                "Costs are never negative; intervals allow for lack of fit that neighbouring shapes share. "
                 "Costs of the hardware are shared by all tiles, those of a kernel are its own.",
             ),
             profile_figures(analysis),

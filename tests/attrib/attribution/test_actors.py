@@ -44,17 +44,17 @@ def test_only_what_the_stages_leave_is_tagged():
     view = by_actor(FIXED, (BEST, FULL))
     assert list(view.actors) == [STAGES, LAYOUT, KERNEL, HARDWARE, FLOOR, UNEXPLAINED, NOISE]
     assert view.actors[LAYOUT].share == FULL.shares["row pitch"].share
-    assert view.actors[KERNEL].share == FULL.shares["masked edge"].share
-    assert view.actors[HARDWARE].share == pytest.approx(5.5)
+    assert view.actors[KERNEL].share == pytest.approx(2.0)
+    assert view.actors[HARDWARE].share == FULL.shares["wave quantization"].share
     assert view.actors[STAGES].lower is None  # measured
-    assert view.actors[HARDWARE].lower < 5.5 < view.actors[HARDWARE].upper
+    assert view.actors[KERNEL].lower < 2.0 < view.actors[KERNEL].upper
     assert {actor_of(name) for name in NAMES} <= set(ACTORS)
 
 
 def test_intervals_are_of_sums_and_differences_drawn_together():
     view = by_actor(FIXED, (FULL,))
-    together = FULL.samples["wave quantization"] + FULL.samples["tile padding"]
-    assert view.actors[HARDWARE] == Share.of(5.5, together)
+    together = FULL.samples["masked edge"] + FULL.samples["tile padding"]
+    assert view.actors[KERNEL] == Share.of(2.0, together)
     difference = FIXED.samples["row pitch"] - FULL.samples["row pitch"]
     assert view.removed["row pitch"] == Share.of(0.0, difference)
     assert view.removed[NOISE].lower is None
