@@ -168,7 +168,7 @@ def analyse(
     tile : Tile, optional
         The fixed tile of the first stage; by default the largest.
     seed : int
-        Seed of folds and bootstrap.
+        Seed of folds and draws.
     progress : callable, optional
         Called with a few words when a step begins.
     """

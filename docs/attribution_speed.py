@@ -3,8 +3,8 @@
 The bundled grid (six tiles and a library, 229,376 cells) is sent through five stages under all coalitions of ten
 mechanisms, with all quantities and 200 draws of the coefficients. The bundled landscape itself shows fewer
 mechanisms, so that a model with ten is planted: the fitted one with every term added that it lacks, and a hardware
-on which each of them costs something on this grid. Shares of such a model mean nothing; their cost is what is timed.
-The fit is not.
+on which each of them costs something on this grid. Shares of such a model mean nothing; their cost is what is
+timed. The fit is not.
 """
 
 from __future__ import annotations

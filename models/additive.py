@@ -38,7 +38,7 @@ from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap_tiles import find_overlap, predicted, prepare_overlapping
+from models.overlap_tiles import find_overlap, predicted, prepare_overlapping, with_memory
 from models.reasons import NO_GAIN, ZERO
 from models.result import FitResult
 from models.select import select_terms
@@ -64,7 +64,7 @@ class AdditiveModel:
     draws : int
         Draws of the coefficients for intervals (:mod:`models.draws`).
     seed : int
-        Seed of folds and bootstrap.
+        Seed of folds and draws.
     """
 
     terms: tuple[Term, ...] = ALL_TERMS
@@ -136,7 +136,7 @@ class AdditiveModel:
             self.terms,
             rng,
         )
-        if cache is not None and cache.estimate is not None:
+        if cache is not None and cache.estimate is not None and cache.identified:
             hardware = replace(hardware, cache_bytes=cache.estimate)
         say("looking for channels and granularities")
         # Streams of their own: what is looked for here changes no fold and no draw.
@@ -167,15 +167,13 @@ class AdditiveModel:
             designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
 
         say("looking for overlap")
-        wide = {label: self._with_memory(designs[label], hardware) for label in data}
+        wide = {label: with_memory(designs[label], self.terms, hardware) for label in data}
         overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
-        overlapping = {label for label, test in overlaps.items() if test.overlaps}
-        for label in overlapping:
-            designs[label] = wide[label]
-            left_out[label] = {k: v for k, v in left_out[label].items() if k not in wide[label].names}
 
         say("estimating")
-        prepared = prepare_overlapping(data, designs, hardware, n_blocks, overlaps)
+        prepared, overlapping = prepare_overlapping(data, designs, wide, hardware, n_blocks, overlaps)
+        for label in overlapping:
+            left_out[label] = {k: v for k, v in left_out[label].items() if k not in wide[label].names}
         system = JointSystem.of(
             [item.sums for item in prepared.values()],
             [item.keys for item in prepared.values()],
@@ -208,7 +206,6 @@ class AdditiveModel:
                 held_out[label],
                 in_main,
                 left_out[label],
-                {},
                 rng,
             )
             for label in data
@@ -220,13 +217,6 @@ class AdditiveModel:
         }
         result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
         return with_remedies(result, samples, self.seed)
-
-    def _with_memory(self, design: Design, hardware: Hardware) -> Design:
-        """Add all memory terms: in a sum, others stand in for traffic that a kernel hides most of the time."""
-        names = design.names
-        return Design.of(
-            [t for t in self.terms if t.name in names or t.resource == "memory"], design.tile, hardware
-        )
 
     def _choose(
         self, item: TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int

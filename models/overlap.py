@@ -139,7 +139,7 @@ def compare_overlap(
     Parameters
     ----------
     matrix : ndarray, shape (n, p)
-        Design of the tile; columns that cannot be identified left out.
+        Design of the tile, with all memory columns.
     time : ndarray, shape (n,)
         Seconds.
     resources : sequence of str, length p
@@ -171,7 +171,6 @@ def compare_overlap(
     theta, _ = fit_overlap(matrix, time, resources, starts)
     if not theta[memory].any() and not plain[memory].any():
         return None
-    begin = [waits_for_memory(weighted, theta, resources), waits_for_memory(weighted, plain, resources)]
     losses = np.zeros((2, fold_of_block.size))
     for fold in np.unique(fold_of_block):
         out = fold_of_block[blocks] == fold
@@ -179,7 +178,9 @@ def compare_overlap(
             continue
         train = weighted[~out]
         first = solve_nonnegative(train.T @ train, train.sum(axis=0))
-        second, _ = fit_overlap(matrix[~out], time[~out], resources, [start[~out] for start in begin])
+        begin = [waits_for_memory(train, first, resources)]
+        begin += [intensity[~out] < np.quantile(intensity[~out], share) for share in _QUANTILES]
+        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin)
         held = weighted[out]
         residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources) @ second
         for number, residual in enumerate(residuals):

@@ -11,7 +11,7 @@ every size is a multiple of the tile, and either of them is left out; where the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,25 @@ from numpy.typing import NDArray
 from models.design import Design
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap import OverlapTest, compare_overlap, overlapped, waits_for_memory
+from models.overlap import MEMORY, OverlapTest, compare_overlap, overlapped, waits_for_memory
+from models.term import Term
 from models.tile_data import TileData
 from models.tile_fit import PreparedTile, prepare_tiles
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_TURNS = 10
+_TURNS = 12
+_SETTLED = 0.002
+"""Share of a tile's cells that may still change sides after the last turn."""
+
+
+def with_memory(design: Design, terms: Sequence[Term], hardware: Hardware) -> Design:
+    """Add all memory terms: in a sum, others stand in for traffic that a kernel hides most of the time."""
+    names = design.names
+    return Design.of(
+        [term for term in terms if term.name in names or term.resource == MEMORY], design.tile, hardware
+    )
 
 
 def find_overlap(
@@ -72,34 +83,45 @@ def find_overlap(
 def prepare_overlapping(
     data: Mapping[str, TileData],
     designs: Mapping[str, Design],
+    wide: Mapping[str, Design],
     hardware: Hardware,
     n_blocks: int,
     tests: Mapping[str, OverlapTest],
-) -> dict[str, PreparedTile]:
+) -> tuple[dict[str, PreparedTile], frozenset[str]]:
     """Prepare all tiles, the overlapping ones with the columns of each cell's shorter part at zero.
 
     Parameters
     ----------
     data : mapping of tile label to TileData
     designs : mapping of tile label to Design
+        Of the sum.
+    wide : mapping of tile label to Design
+        With all memory terms, of tiles that overlap.
     hardware : Hardware
     n_blocks : int
     tests : mapping of tile label to OverlapTest
+
+    Returns
+    -------
+    prepared : dict of tile label to PreparedTile
+    overlapping : frozenset of str
+        Tiles that overlap; one whose cells go on changing sides is left a sum.
     """
-    matrices = {label: design.matrix(data[label].problem, hardware) for label, design in designs.items()}
     theta = {label: test.theta for label, test in tests.items() if test.overlaps}
+    chosen = {label: wide[label] if label in theta else designs[label] for label in data}
+    matrices = {label: design.matrix(data[label].problem, hardware) for label, design in chosen.items()}
     waiting: dict[str, NDArray[np.bool_]] = {}
+    changed: dict[str, float] = {}
     for _ in range(_TURNS):
-        same = True
         shown = dict(matrices)
         for label, coefficients in theta.items():
-            resources = designs[label].resources(hardware)
+            resources = chosen[label].resources(hardware)
             now = waits_for_memory(matrices[label], coefficients, resources)
-            same &= label in waiting and np.array_equal(now, waiting[label])
+            changed[label] = float(np.mean(now != waiting[label])) if label in waiting else 1.0
             waiting[label] = now
             shown[label] = overlapped(matrices[label], coefficients, resources)
-        prepared = prepare_tiles(data, designs, hardware, n_blocks, shown)
-        if same:
+        prepared = prepare_tiles(data, chosen, hardware, n_blocks, shown)
+        if not any(changed.values()):
             break
         system = JointSystem.of(
             [part.sums for part in prepared.values()], [part.keys for part in prepared.values()]
@@ -108,7 +130,11 @@ def prepare_overlapping(
             if label in theta:
                 theta[label] = np.zeros(matrices[label].shape[1])
                 theta[label][prepared[label].kept] = solved
-    return prepared
+    restless = {label for label, share in changed.items() if share > _SETTLED}
+    if restless:
+        settled = {label: test for label, test in tests.items() if label not in restless}
+        return prepare_overlapping(data, designs, wide, hardware, n_blocks, settled)
+    return prepared, frozenset(theta)
 
 
 def predicted(

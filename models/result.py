@@ -248,8 +248,7 @@ class FitResult:
         fit = self.tiles.get(label)
         problem = self.problem(label, M, N, K)
         assert fit is not None
-        matrix = self.matrix(label, problem)
-        time = matrix @ fit.theta
+        time = self.matrix(label, problem) @ fit.theta
         if not np.all(time > 0):
             raise FitError(f"the model of tile {label} gives a time of zero: refit on more shapes")
         paths = problem.load_paths(self.hardware)
@@ -258,7 +257,9 @@ class FitResult:
         unknown = np.array([not estimate.identifiable for estimate in fit.estimates])
         # A collinear column is nothing new; one that was zero on the grid is.
         new = np.array([estimate.reason.startswith(ZERO) for estimate in fit.estimates])
-        leaning = np.any(matrix[:, unknown & new] > 0, axis=1)
+        # Also where overlap hides it: what was never measured may be what a launch waits for.
+        every = self.design(label).matrix(problem, self.hardware)
+        leaning = np.any(every[:, unknown & new] > 0, axis=1)
         for term in ALL_TERMS:
             if fit.left_out.get(term.name, "").startswith(ZERO):
                 leaning |= np.any(term.columns(problem, self.hardware, ALL_MECHANISMS) > 0, axis=1)
@@ -390,5 +391,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         intervals=ConformalIntervals.from_dict(data["intervals"]),
         hull=MeasuredHull.from_dict(data["hull"]),
         paths=tuple((int(a), int(b)) for a, b in data["paths"]),
-        overlap=bool(data.get("overlap", False)),
+        overlap=bool(data["overlap"]),
     )

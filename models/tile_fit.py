@@ -14,7 +14,7 @@ from models.gram import BlockGram
 from models.hardware import Hardware
 from models.hull import MeasuredHull
 from models.identify import unidentified_jointly
-from models.result import Constant, Estimate, TileFit
+from models.result import Estimate, TileFit
 from models.tile_data import TileData
 
 Array = NDArray[np.float64]
@@ -83,10 +83,9 @@ def tile_fit(
     held_out: Array,
     in_main: NDArray[np.bool_],
     left_out: dict[str, str],
-    constants: dict[str, Constant],
     rng: np.random.Generator,
 ) -> TileFit:
-    """Gather what is reported of one tile.
+    """Gather what is reported of one tile; its constants follow (:func:`models.constants.collect.with_constants`).
 
     Parameters
     ----------
@@ -102,7 +101,6 @@ def tile_fit(
         Among all samples of the fit, those of the main cube: errors are reported on them.
     left_out : dict of str to str
         Terms that are not in the model, with the reason.
-    constants : dict of str to Constant
     rng : numpy.random.Generator
     """
     time = item.samples.time
@@ -137,18 +135,12 @@ def tile_fit(
     half = rng.permutation(int(item.blocks.max()) + 1)[item.blocks] % 2 == 0
     relative = item.samples.spread / time
     known_noise = relative[np.isfinite(relative) & main]
-    if constants.get("base_overhead_s") is None:
-        base = next((e for e in estimates if e.name == "launch"), None)
-        if base is not None:
-            bounds = () if base.lower is None or base.upper is None else (base.lower, base.upper)
-            status = "identified" if base.identifiable else base.reason
-            constants = {**constants, "base_overhead_s": Constant(base.estimate, bounds, status)}
     return TileFit(
         tile=item.tile,
         terms=tuple(term.name for term in prepared.design.terms),
         left_out=left_out,
         estimates=tuple(estimates),
-        constants=constants,
+        constants={},
         theta=full,
         draws=all_draws,
         n=item.samples.size,

@@ -107,7 +107,7 @@ class ModelLandscapes:
 
     @property
     def draws(self) -> int:
-        """Bootstrap draws that all tiles have."""
+        """Draws that all tiles have."""
         return min((item.draws.shape[0] for item in self.fit.tiles.values()), default=0)
 
     def coalition(self, code: int) -> frozenset[str]:
@@ -120,7 +120,7 @@ class ModelLandscapes:
         return tuple(name for name in names if name not in self.fit.tiles)
 
     def departures(self, tiles: Sequence[int]) -> Array:
-        """Bootstrap draws of the coefficients of some tiles, less the estimates: shape (draws, coefficient)."""
+        """Draws of the coefficients of some tiles, less the estimates: shape (draws, coefficient)."""
         items = [self.fit.tiles[self.landscape.tiles[index].name] for index in tiles]
         return np.concatenate([item.draws[: self.draws] - item.theta for item in items], axis=1)
 

@@ -35,7 +35,7 @@ class Share:
 
     @classmethod
     def of(cls, value: float, draws: Array, monte_carlo: float | None = None) -> Share:
-        """Make a share of its estimate and its bootstrap draws, shape (draws,).
+        """Make a share of its estimate and its draws, shape (draws,).
 
         Up to two hundred draws the interval is 1.96 of their standard deviations to either side: extreme
         percentiles of so few are too narrow.
@@ -71,9 +71,9 @@ class Attribution:
         Mean |measured step - modelled step|, TFLOP/s per step: how well single steps are told, where
         ``unexplained`` is the net difference of two means. NaN likewise.
     draws : int
-        Bootstrap draws behind the intervals.
+        Draws of the coefficients behind the intervals.
     samples : mapping of str to ndarray, shape (draws,)
-        Bootstrap draws of each share, drawn together: differences between stages and sums over groups take
+        Draws of each share, drawn together: differences between stages and sums over groups take
         their intervals from them.
     """
 

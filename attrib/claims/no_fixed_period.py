@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attrib.claims.claim import BELOW, FRACTION, Claim
 from attrib.claims.evidence import Evidence
-from attrib.claims.sign_flips import FEWEST_UNITS, Measure, block_sums, measure, ratio
+from attrib.claims.sign_flips import FEWEST_UNITS, LEVEL, Measure, block_sums, measure, ratio
 from attrib.periods import Candidate, Facts, Line, candidates, lines_of
 from attrib.periods.candidate import ATOM, TILE, WAVES
 from harness.cube import tiles_of
@@ -37,43 +37,35 @@ class _Contrast:
 def examine(evidence: Evidence) -> Measure:
     """Gain in throughput at multiples of a fixed period over their neighbours within the same tooth of the tile.
 
-    Of several fixed periods the strongest counts, relative to the width of its interval; its p-value is corrected
-    for their number (Holm 1979, first step).
+    The effect is the largest gain of several fixed periods. Its interval runs from the largest of their lower ends
+    to the largest of their upper ends, where all intervals hold at once (each at 0.05 over their number); the
+    p-value is the least one, times their number.
     """
     reasons: list[str] = []
-    found: list[tuple[str, Measure]] = []
+    told: list[tuple[str, Array]] = []
     for cube in (*evidence.also, evidence.cube):
-        told, why = _contrasts(cube)
+        contrasts, why = _contrasts(cube)
         reasons += why
-        for item in told:
+        for item in contrasts:
             sums = block_sums(np.stack([item.value, np.ones(item.value.size)]), item.block)
             if sums.shape[0] >= FEWEST_UNITS:
-                found.append((f"{item.mechanism} ({item.period:g} elements)", _of(sums, evidence.seed)))
-        if found:
-            break
-    if not found:
+                told.append((f"{item.mechanism} ({item.period:g} elements)", sums))
+    if not told:
         raise NotApplicableError("; ".join(dict.fromkeys(reasons)) or "no fixed period is foretold along N")
-    name, strongest = max(found, key=lambda pair: _strength(pair[1]))
+    found = [
+        (name, measure(sums, ratio, 0.0, seed=evidence.seed, level=LEVEL / len(told)).as_fraction())
+        for name, sums in told
+    ]
+    name, largest = max(found, key=lambda pair: pair[1].value)
     every = ", ".join(f"{name} {100 * item.value:+.2g} %" for name, item in found)
-    assert strongest.p_value is not None
     return Measure(
-        strongest.value,
-        strongest.lower,
-        strongest.upper,
-        min(1.0, strongest.p_value * len(found)),
-        strongest.units,
-        f"strongest is {name}; gain at multiples: {every}",
+        largest.value,
+        max(item.lower for _, item in found if item.lower is not None),
+        max(item.upper for _, item in found if item.upper is not None),
+        min(1.0, min(item.p_value for _, item in found if item.p_value is not None) * len(found)),
+        largest.units,
+        f"largest is {name}; gain at multiples: {every}",
     )
-
-
-def _of(sums: Array, seed: int) -> Measure:
-    return measure(sums, ratio, 0.0, seed=seed).as_fraction()
-
-
-def _strength(item: Measure) -> float:
-    assert item.lower is not None
-    assert item.upper is not None
-    return abs(item.value) / max(item.upper - item.lower, 1e-12)
 
 
 def _contrasts(cube: xr.Dataset) -> tuple[list[_Contrast], list[str]]:

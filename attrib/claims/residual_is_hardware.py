@@ -14,7 +14,7 @@ from attrib.stages import standard_stages
 from harness.errors import NotApplicableError
 
 _FEWEST_DRAWS = 40
-"""Of fewer bootstrap draws the 2.5 % point is a guess."""
+"""Of fewer draws the 2.5 % point is a guess."""
 
 
 def examine(evidence: Evidence) -> Measure:

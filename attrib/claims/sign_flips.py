@@ -20,6 +20,10 @@ FEWEST_OF_A_KIND = 10
 """Blocks that must hold cells of either kind where two kinds are compared: with seven, a nominal 5 % was 12 %."""
 
 
+LEVEL = 0.05
+"""Of tests, and of the intervals that agree with them."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """What was measured for a claim.
@@ -82,7 +86,13 @@ def block_sums(columns: Array, labels: NDArray[np.int64]) -> Array:
 
 
 def measure(
-    sums: Array, estimator: Callable[[Array], Array], null: float, *, seed: int = 0, detail: str = ""
+    sums: Array,
+    estimator: Callable[[Array], Array],
+    null: float,
+    *,
+    seed: int = 0,
+    detail: str = "",
+    level: float = LEVEL,
 ) -> Measure:
     """Estimate a function of block totals, with an interval and a test that agree with each other.
 
@@ -101,6 +111,8 @@ def measure(
         Effect under the null hypothesis.
     seed : int
     detail : str
+    level : float
+        Of the test that the interval agrees with; less where several intervals are to hold at once.
 
     Raises
     ------
@@ -128,7 +140,7 @@ def measure(
     between = (lows <= null + slack) & (null - slack <= highs)
     p_value = float((1 + np.count_nonzero(between)) / (1 + above.shape[0]))
     # The data themselves count among the draws, in the test and in the interval.
-    rank = max(0, int(np.floor(0.05 * (1 + above.shape[0]))) - 1)
+    rank = max(0, int(np.floor(level * (1 + above.shape[0]))) - 1)
     low, high = float(np.sort(lows)[rank]), float(np.sort(highs)[::-1][rank])
     # Pseudo-values are centred on the bias-corrected estimate: the interval is moved to the one reported.
     shift = value - centre

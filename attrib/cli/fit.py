@@ -27,7 +27,7 @@ def fit(
     ] = None,
     also: Also = None,
     seed: Seed = 0,
-    draws: Annotated[int, typer.Option(min=20, help="Bootstrap draws for the intervals.")] = 200,
+    draws: Annotated[int, typer.Option(min=20, help="Draws of the coefficients, for intervals.")] = 200,
     propose: Annotated[
         int | None,
         typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,8 @@ from models.inference.lack_of_fit import PureError, lack_of_fit
 from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
-from models.overlap import compare_overlap
+from models.overlap import COMPUTE, MEMORY, compare_overlap, waits_for_memory
+from models.overlap_tiles import with_memory
 from models.problem import Problem
 from models.result import FitResult
 from models.solve import solve_nonnegative
@@ -116,7 +118,7 @@ def _tile(
     terms: list[NestedTest] = []
     pairs: list[NestedTest] = []
     overlap, neighbours, own, worth = None, (0.0, 0.0, 0.0), 1.0, float(time.size)
-    held_out = residual
+    held_out = np.full(time.size, np.nan)
     if testable:
         fold = fold_labels(blocks, FOLDS, rng)
         fold_of_block = np.zeros(distinct.size, dtype=np.int64)
@@ -126,10 +128,9 @@ def _tile(
         terms, pairs, surrogates = _tests(fit, label, problem.take(rows), time[rows], fold[rows], draws, rng)
         neighbours, own = surrogates.covariance.neighbours, surrogates.covariance.own
         worth = min(1.0, surrogates.effective_size / rows.size) * time.size
-        plain = fit.design(label)
-        resources = [plain.columns(fit.hardware)[int(j)].term.resource for j in kept]
         places = np.divmod(distinct, division.edges_n.size + 1)
-        whole = plain.matrix(problem, fit.hardware)[:, kept]
+        wide = with_memory(fit.design(label), ALL_TERMS, fit.hardware)  # as when the model was chosen
+        whole, resources = wide.matrix(problem, fit.hardware), wide.resources(fit.hardware)
         intensity = problem.flop / problem.footprint
         overlap = compare_overlap(whole, time, resources, blocks, fold_of_block, places, intensity, rng)
     mean_square = float(np.mean(residual**2))
@@ -176,11 +177,20 @@ def _held_out(weighted: Array, blocks: Indices, fold_of_block: Indices) -> Array
 
 
 def _thinned(samples: Samples) -> Indices:
-    """Cells that the tests look at, thinned along K where there are too many."""
-    stride = -(-samples.size // _MOST_CELLS)
+    """Cells that the tests look at, thinned along K where there are too many, then along M and N."""
     rank = np.unique(samples.K, return_inverse=True)[1]
+    stride = min(-(-samples.size // _MOST_CELLS), int(rank.max()) + 1)
     # The smallest K stays: short mainloops have costs of their own.
-    return np.flatnonzero(rank % stride == 0)
+    rows = np.flatnonzero(rank % stride == 0)
+    if rows.size <= _MOST_CELLS:
+        return rows
+    # Few K, many M and N: every other M, then every other N, and so on.
+    for axis in itertools.cycle((samples.M, samples.N)):
+        place = np.unique(axis[rows], return_inverse=True)[1]
+        rows = rows[place % 2 == 0]
+        if rows.size <= _MOST_CELLS:
+            break
+    return rows
 
 
 def _tests(
@@ -204,8 +214,15 @@ def _tests(
     parts.append(matrix)
     model = tuple(places)
     others = Design.of([term for term in ALL_TERMS if term.name not in places], item.tile, fit.hardware)
+    waits = np.zeros(problem.size, dtype=np.bool_)
+    if item.overlap:
+        plain = fit.design(label)
+        waits = waits_for_memory(plain.matrix(problem, fit.hardware), item.theta, plain.resources(fit.hardware))
     for term in others.terms:
         columns = term.columns(problem, fit.hardware, ALL_MECHANISMS)
+        if item.overlap and term.resource in (MEMORY, COMPUTE):
+            # Beside a model that overlaps, a term is charged where its own resource is what lasts.
+            columns = columns * (waits == (term.resource == MEMORY))[:, None]
         places[term.name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)

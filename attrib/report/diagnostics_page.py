@@ -51,7 +51,8 @@ GLOSSARY = (
 
 TESTS = (
     "Each test compares two models on blocks of (M, N) that neither was fitted to. The model itself is not changed "
-    "by what is found here."
+    "by what is found here. Hardware constants and the choice of the other terms are those of the fit, made on the "
+    "same cells: p-values are conditional on them."
 )
 
 

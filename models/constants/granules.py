@@ -100,7 +100,8 @@ def granularities(
         cells = {label: _contrasts(data[label], hardware, terms) for label in labels}
         cells = {label: part for label, part in cells.items() if part.response.size >= _LEAST}
         k_granularity, first = _profiled(cells, 0, hardware, n_blocks, rng, None)
-        pitch_a, _ = _profiled(cells, 0, hardware, n_blocks, rng, first)
+        # Where no granule of K shows, the pitch of A has been asked for already.
+        pitch_a = k_granularity if first is None else _profiled(cells, 0, hardware, n_blocks, rng, first)[0]
         pitch_b, _ = _profiled(cells, 1, hardware, n_blocks, rng, None)
         here = Granules(_in_elements(k_granularity, element), _beside(pitch_a, k_granularity), pitch_b)
         found.update(dict.fromkeys(labels, here))

@@ -79,8 +79,11 @@ def core_rate(fit: TileFit, hardware: Hardware, counted: bool) -> Constant:
     costs = fit.draws @ weight
     ends: tuple[float, ...] = ()
     if costs.size and costs.min() > 0:
-        low, high = np.percentile(costs, [2.5, 97.5])
+        low, high = np.percentile(costs, [2.5, 97.5], method="weibull")
         ends = (work / float(high), work / float(low))
+    elif costs.size:
+        reason = not_identifiable("what a mainloop step costs is not told from nothing")
+        return Constant(None, (), reason, "FLOP/s", INTERVAL, remedy=remedy)
     return Constant(work / cost, ends, IDENTIFIED, "FLOP/s", INTERVAL, remedy=remedy)
 
 

@@ -79,6 +79,8 @@ class Scan:
             Whether coefficients of the base may be negative.
         """
         base = base[:, (base != 0).any(axis=0)]
+        # Costs a byte and costs a launch differ by ten orders: of equal length, none is lost to rounding.
+        base = base / np.sqrt((base**2).sum(axis=0))
         p, c = base.shape[1], columns.shape[1]
         order = np.argsort(blocks, kind="stable")
         edges = np.searchsorted(blocks[order], np.arange(n_blocks + 1))

@@ -8,15 +8,18 @@ and the rest shared with neighbours, its correlation falling by a constant facto
 The factors are estimated by restricted maximum likelihood (Patterson & Thompson 1971), which counts the fitted
 columns: a plain likelihood of residuals would miss the smooth part that the fit has absorbed. The scale may follow
 a power of the work of a cell, because small shapes are fitted less well. Products of small matrices, one an axis,
-make all of this cheap.
+make all of this cheap where the lattice is filled. Where places are empty the likelihood is that of the samples
+alone, with their dense covariance, of as many as that allows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 from scipy.optimize import minimize
 
 from models.inference.lattice import Lattice
@@ -25,6 +28,12 @@ Array = NDArray[np.float64]
 
 _MOST_PLACES = 5000
 """Of the likelihood: a longer lattice is thinned along K."""
+
+_FILLED = 0.999
+"""Share of its places that a lattice must hold for products of small matrices to stand for its covariance."""
+
+_MOST_DENSE = 600
+"""Of the dense likelihood; beyond it, samples are taken evenly from the landscape."""
 
 _LARGEST = 0.995
 """Largest correlation of neighbours; beyond it a field is a constant."""
@@ -101,13 +110,27 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     scaled = residual / shape
     table = lattice.spread_out(np.column_stack([scaled, columns / shape[:, None]]))
     dims = lattice.shape
-    stride = max(1, -(-lattice.size // _MOST_PLACES)) if dims[2] > 1 else 1
-    cube = table.reshape(*dims, -1)[:, :, ::stride]
-    basis = _independent(cube.reshape(-1, cube.shape[-1])[:, 1:])
-    data = np.concatenate([cube[..., :1], basis.reshape(*cube.shape[:3], -1)], axis=3)
-    held = lattice.held.reshape(dims)[:, :, ::stride]
-    free = int(held.sum()) - basis.shape[1]
-    used = [axis for axis in range(3) if data.shape[axis] > 1]
+    stride = 1
+    if lattice.held.mean() >= _FILLED:
+        stride = max(1, -(-lattice.size // _MOST_PLACES)) if dims[2] > 1 else 1
+        cube = table.reshape(*dims, -1)[:, :, ::stride]
+        basis = _independent(cube.reshape(-1, cube.shape[-1])[:, 1:])
+        data = np.concatenate([cube[..., :1], basis.reshape(*cube.shape[:3], -1)], axis=3)
+        free = int(np.prod(data.shape[:3])) - basis.shape[1]
+
+        def restricted(factors: list[float], own: float) -> float:
+            return _restricted(data, factors, own, free)
+    else:
+        places = np.flatnonzero(lattice.held)
+        places = places[:: -(-places.size // _MOST_DENSE)]
+        ranks = np.stack(np.unravel_index(places, dims), axis=1)
+        sampled = np.column_stack([table[places, 0], _independent(table[places, 1:])])
+        free = places.size - (sampled.shape[1] - 1)
+
+        def restricted(factors: list[float], own: float) -> float:
+            return restricted_dense(sampled, ranks, factors, own)
+
+    used = [axis for axis in range(3) if dims[axis] > 1]
 
     def unpack(x: Array) -> tuple[list[float], float]:
         factors = [0.0, 0.0, 0.0]
@@ -118,7 +141,7 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     def criterion(x: Array) -> float:
         x = np.clip(x, -12.0, 12.0)
         factors, own = unpack(x)
-        return _restricted(data, factors, own, free)
+        return restricted(factors, own)
 
     starts = (np.array([0.0] + [0.5] * len(used)), np.array([-2.0] + [2.0] * len(used)))
     start = min(starts, key=criterion)
@@ -129,7 +152,7 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
         options={"xatol": 0.05, "fatol": 0.02, "maxfev": 180, "initial_simplex": _simplex(start)},
     )
     factors, own = unpack(np.clip(found.x, -12.0, 12.0))
-    alone = _restricted(data, [0.0, 0.0, 0.0], 1.0, free)
+    alone = restricted([0.0, 0.0, 0.0], 1.0)
     if alone - found.fun < np.log(max(free, 2)):
         # As by the Bayesian criterion: what is shared has to show, or its form is arbitrary.
         factors, own = [0.0, 0.0, 0.0], 1.0
@@ -156,6 +179,34 @@ def _independent(columns: Array) -> Array:
     length = np.sqrt((columns**2).sum(axis=0))
     left, values, _ = np.linalg.svd(columns[:, length > 0] / length[length > 0], full_matrices=False)
     return np.asarray(left[:, values > 1e-7 * values[0]]) if values.size else columns[:, :0]
+
+
+def restricted_dense(data: Array, ranks: NDArray[np.int64], factors: Sequence[float], own: float) -> float:
+    """Minus twice the restricted log-likelihood of samples anywhere on a lattice, the scale profiled out.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n, 1 + q)
+        Residual, then the columns that were fitted.
+    ranks : ndarray of int64, shape (n, 3)
+    factors : sequence of float
+        Correlation of neighbours along each axis.
+    own : float
+    """
+    covariance = np.full((ranks.shape[0], ranks.shape[0]), 1.0 - own)
+    for axis, factor in enumerate(factors):
+        covariance *= float(factor) ** np.abs(np.subtract.outer(ranks[:, axis], ranks[:, axis]))
+    covariance[np.diag_indices_from(covariance)] += own
+    root = np.linalg.cholesky(covariance)
+    white = linalg.solve_triangular(root, data, lower=True)
+    gram = white.T @ white
+    inner, cross = gram[1:, 1:], gram[1:, 0]
+    sign, logarithm = np.linalg.slogdet(inner) if inner.size else (1.0, 0.0)
+    left = float(gram[0, 0] - cross @ np.linalg.lstsq(inner, cross, rcond=None)[0]) if inner.size else gram[0, 0]
+    if left <= 0 or sign <= 0:
+        return np.inf
+    free = data.shape[0] - inner.shape[0]
+    return float(free * np.log(left) + 2.0 * np.log(np.diag(root)).sum() + logarithm)
 
 
 def _restricted(data: Array, factors: list[float], own: float, free: int) -> float:

@@ -6,6 +6,9 @@ blocks that share their lack of fit can make it look like a gain. The null distr
 surrogate landscapes (:mod:`models.inference.surrogates`): the model without the term, plus a residual with the
 scale and the correlation of the real one. A cost at its bound gains exactly nothing in about half of them, which
 is the half-normal mixture of tests at a boundary (Self & Liang 1987).
+
+Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
+p-values are conditional on them, and too small for a term whose constants were looked for among many.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.inference.covariance import ResidualCovariance, _restricted, estimate_covariance
+from models.inference.covariance import ResidualCovariance, _restricted, estimate_covariance, restricted_dense
 from models.inference.lattice import Lattice
 
 
@@ -98,3 +98,36 @@ def test_lattice_puts_neighbouring_sizes_together_and_averages():
     gap = Lattice((4, 1, 1), np.array([0, 3]))
     np.testing.assert_array_equal(gap.held, [True, False, False, True])
     np.testing.assert_array_equal(gap.spread_out(np.array([[7.0], [8.0]]))[:, 0], [7, 0, 0, 8])
+
+
+def test_scattered_independent_residuals_are_called_so():
+    rng = np.random.default_rng(4)
+    M, N, K = np.unique(rng.integers(1, 60, (700, 3)) * 64, axis=0).T
+    scatter = Lattice.of(M, N, K)
+    assert scatter.held.mean() < 0.1
+    columns = np.column_stack([np.ones(M.size), M / M.mean()])
+    found = estimate_covariance(0.01 * rng.standard_normal(M.size), columns, scatter, 1.0 * M * N * K)
+    assert found.own == 1.0
+    assert found.effective_size(scatter) == pytest.approx(M.size)
+
+
+def test_what_scattered_neighbours_share_is_found():
+    rng = np.random.default_rng(5)
+    M, N, K = np.unique(rng.integers(1, 13, (900, 3)) * 64, axis=0).T
+    scatter = Lattice.of(M, N, K)
+    planted = ResidualCovariance((0.8, 0.8, 0.9), 0.1, np.full(M.size, 0.01), 0.0)
+    residual = planted.draw(scatter, 1, rng)[:, 0]
+    found = estimate_covariance(residual, np.ones((M.size, 1)), scatter, 1.0 * M * N * K)
+    assert found.own < 0.4
+    assert min(found.neighbours) > 0.5
+
+
+def test_the_dense_likelihood_is_that_of_the_lattice_where_it_is_filled():
+    rng = np.random.default_rng(6)
+    shape = (4, 5, 3)
+    data = rng.standard_normal((*shape, 3))
+    ranks = np.stack(np.unravel_index(np.arange(60), shape), axis=1)
+    for factors, own in (([0.5, 0.7, 0.2], 0.3), ([0.0, 0.0, 0.0], 1.0)):
+        assert restricted_dense(data.reshape(60, 3), ranks, factors, own) == pytest.approx(
+            _restricted(data, factors, own, 58)
+        )
