@@ -11,8 +11,8 @@ What was measured of a stage is split without remainder:
 A share can be negative: a launch cost, for one, damps the steps of small shapes.
 
 Intervals come from draws of the coefficients (:mod:`models.draws`): hardware constants, the choice of terms and the
-noise are taken as known. Sending every draw through every stage under every coalition would take hours; a draw moves
-a quantity by its derivative at the estimate instead, taken at fixed decisions
+noise are taken as known. Sending every draw through every stage under every coalition would take hours; a draw
+moves a quantity by its derivative at the estimate instead, taken at fixed decisions
 (:mod:`attrib.attribution.stage_kernels`). Tests compare this with draws that decide anew.
 """
 

@@ -42,6 +42,8 @@ def examine(evidence: Evidence) -> Measure:
         f"{cores} cores; of the fastest {100 * _TOP:.0f} % of shapes {100 * share:.0f} % divide, of all "
         f"{100 * base:.1f} %"
     )
+    if share <= base:
+        raise NotApplicableError(f"the fastest shapes divide no more often than others: {detail}")
     found = contrast(gain, mark, np.concatenate(labels), difference_of_means, seed=evidence.seed, detail=detail)
     return found.as_fraction()
 

@@ -13,6 +13,9 @@ from attrib.measurement_noise import relative_error_of
 from attrib.stages import standard_stages
 from harness.errors import NotApplicableError
 
+_MOST_UNEXPLAINED = 0.1
+"""Share of the residual, more or less than measured, beyond which a model's shares of it settle nothing."""
+
 _FEWEST_DRAWS = 40
 """Of fewer draws the 2.5 % point is a guess."""
 
@@ -44,13 +47,18 @@ def of_attribution(attribution: Attribution) -> Measure:
     """Sum the shares of hardware, as a fraction of the measured roughness; the interval from their joint draws."""
     shares = attribution.shares
     whole = sum(share.share for share in shares.values())
+    missed = shares[UNEXPLAINED].share / whole
+    if abs(missed) > _MOST_UNEXPLAINED:
+        raise NotApplicableError(
+            f"{missed:+.0%} of what {attribution.stage} leaves is unexplained: the model is no judge of the rest"
+        )
     hardware = [name for name in shares if counts_as_hardware(name)]
     kernel = [name for name in shares if not counts_as_hardware(name) and name not in (UNEXPLAINED, NOISE)]
     value = sum(shares[name].share for name in hardware) / whole
     detail = (
-        f"stage {attribution.stage}: hardware {value * whole:.3g}, kernel "
-        f"{sum(shares[name].share for name in kernel):.3g}, unexplained {shares[UNEXPLAINED].share:.3g}, noise "
-        f"{shares[NOISE].share:.3g} TFLOP/s per step"
+        f"stage {attribution.stage}: hardware and smooth floor {value * whole:.3g}, kernel "
+        f"{round(sum(shares[name].share for name in kernel), 6):.3g}, unexplained "
+        f"{shares[UNEXPLAINED].share:.3g}, noise {shares[NOISE].share:.3g} TFLOP/s per step"
     )
     draws = np.sum([attribution.samples[name] for name in hardware if name in attribution.samples], axis=0)
     if np.size(draws) < _FEWEST_DRAWS or not np.isfinite(draws).all():

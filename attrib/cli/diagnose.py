@@ -57,6 +57,8 @@ def diagnose(
     if model is not None and also:
         raise InputError("--also is for fitting a model: it cannot go with --model")
     paths = [cube, *(also or [])]
+    if output is not None and output.suffix not in (".html", ".htm"):
+        raise InputError(f"{output}: expected a name that ends in .html")
     check_outputs([output], [*paths, *([] if model is None else [model])])
     opened = read_cubes(paths)
     fitted = None if model is None else read_model(model, opened[0])

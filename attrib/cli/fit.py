@@ -33,7 +33,7 @@ def fit(
         typer.Option(
             "--propose-shapes",
             metavar="N",
-            help="Choose N shapes whose timings would tell what the fit leaves open.",
+            help="Choose N shapes, 8 or more, whose timings would tell what the fit leaves open.",
         ),
     ] = None,
     shapes_out: Annotated[

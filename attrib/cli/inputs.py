@@ -33,7 +33,9 @@ def read_cubes(paths: Sequence[Path]) -> list[xr.Dataset]:
     from harness.store import open_cube
 
     cubes = []
-    for path in paths:
+    for place, path in enumerate(paths):
+        if path.resolve() in {other.resolve() for other in paths[:place]}:
+            raise InputError(f"{path}: is given twice, and would count double")
         if path.is_dir() and path.suffix != ".zarr":
             raise InputError(f"{path}: is a folder, expected a cube (.nc or .zarr)")
         try:

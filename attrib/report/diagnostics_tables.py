@@ -75,7 +75,7 @@ def overview_table(found: Diagnostics) -> Table:
         "F",
         "p, model exact",
         "cells are worth",
-        "Moran's I",
+        "Moran's I, plane of M and N",
         "p, no neighbourhood",
     )
     return Table("overview-table", "Noise against lack of fit, and what the cells are worth", columns, tuple(rows))

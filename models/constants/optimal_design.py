@@ -21,7 +21,9 @@ _RIDGE = 1e-6
 """Information on every cost, of what one shape at its largest holds, before any is measured."""
 
 
-def farthest(reference: Shape, element: int, axis: int, atom: int, pairs: Array, taken: set[Shape]) -> Shape | None:
+def farthest(
+    reference: Shape, element: int, axis: int, atom: int, unit: int, pairs: Array, taken: set[Shape]
+) -> Shape | None:
     """Choose the neighbour along an axis that tells most of the alignments told least so far; adds to ``pairs``.
 
     Neighbours lie less than a tile below a multiple of 256, all of them ragged in N, so that an edge tells them
@@ -37,6 +39,8 @@ def farthest(reference: Shape, element: int, axis: int, atom: int, pairs: Array,
         0, 1 or 2 for M, N or K.
     atom : int
         Neighbours cut an atom of so many elements where the reference does, and nowhere else.
+    unit : int
+        Elements that the size has to be a multiple of.
     pairs : ndarray, shape (c + 1, c + 1)
         Squared distances between rivals so far.
     taken : set of shapes
@@ -52,7 +56,7 @@ def farthest(reference: Shape, element: int, axis: int, atom: int, pairs: Array,
         moved[axis] = top - step
         shape = (moved[0], moved[1], moved[2])
         cut = (moved[axis] % atom == 0) != (reference[axis] % atom == 0)
-        if moved[axis] < 1 or shape in taken or cut:
+        if moved[axis] < 1 or moved[axis] % unit or shape in taken or cut:
             continue
         effect = _misses(moved[axis], element) - here
         trial = pairs + (effect[:, None] - effect) ** 2

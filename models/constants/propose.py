@@ -9,6 +9,7 @@ measured: columns that were zero have all to gain.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,15 @@ from models.constants.channel_pairs import PAIRS
 from models.constants.constant import Constant, Shape
 from models.constants.granules import GRANULES
 from models.constants.optimal_design import apart_rivals, farthest, informative
-from models.constants.shape_pools import Pool, bounds_of, channel_pool, core_pool, odd_pool, spill_pool
+from models.constants.shape_pools import (
+    Pool,
+    bounds_of,
+    channel_pool,
+    core_pool,
+    odd_pool,
+    pitch_unit,
+    spill_pool,
+)
 from models.design import ALL_MECHANISMS, Design, problem_of
 from models.problem import Problem
 from models.reasons import COMBINATION, ZERO
@@ -35,8 +44,8 @@ from models.terms.channel_hash import ChannelHash
 
 Array = NDArray[np.float64]
 
-LEAST = 8
-"""Fewest shapes that are worth a proposal."""
+LEAST, MOST = 8, 5000
+"""Fewest and most shapes that are worth a proposal."""
 
 _CELLS = 10
 """Neighbourhoods that an alignment is looked for in, at least: the sign of each is turned in its test."""
@@ -119,8 +128,10 @@ def check_count(n: int) -> None:
     Raises
     ------
     InputError
-        If they are too few to tell anything.
+        If they are too few to tell anything, or so many that a finer grid would serve.
     """
+    if n > MOST:
+        raise InputError(f"expected at most {MOST} shapes to propose, got {n}: measure a finer grid instead")
     if n < LEAST:
         raise InputError(f"expected at least {LEAST} shapes to propose, got {n}: fewer tell nothing")
 
@@ -161,15 +172,15 @@ class _State:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Question(ABC):
     """An open question of a fit, with what it gets of the shapes relative to others."""
 
     names: tuple[str, ...]
     weight: ClassVar[int] = 1
 
+    @abstractmethod
     def choose(self, state: _State, n: int, rng: np.random.Generator, taken: set[Shape]) -> ShapeGroup:
         """Choose n shapes that are not taken."""
-        raise NotImplementedError
 
 
 class _Alignments(_Question):
@@ -180,17 +191,18 @@ class _Alignments(_Question):
         axes = [a for a, name in ((2, "k_granularity"), (1, "row_pitch_b_bytes")) if name in self.names]
         cells = max(2, min(max(_CELLS, n // 6), n // (1 + len(axes))))
         low, high = bounds_of(fit)
+        unit = pitch_unit(fit)
         chosen: list[Shape] = []
         pairs = {axis: np.zeros((len(GRANULES) + 1,) * 2) for axis in axes}
         for number in range(cells):
             left = (n - len(chosen)) // (cells - number)
             # What cuts an atom in N is met by the fine alignments alone: one neighbourhood in three is for those.
-            reference = _reference(low, high, 32 if number % 3 < 2 else 8, rng)
+            reference = _reference(low, high, 32 if number % 3 < 2 else max(8, unit), rng)
             chosen.append(reference)
             for count in range(left - 1):
                 axis = axes[count % len(axes)]
                 atom = fit.hardware.atom[1] if axis == 1 else 1
-                shape = farthest(reference, fit.element_bytes, axis, atom, pairs[axis], set(chosen) | taken)
+                shape = farthest(reference, fit.element_bytes, axis, atom, unit, pairs[axis], set(chosen) | taken)
                 if shape is not None:
                     chosen.append(shape)
         said = " and ".join({2: "K", 1: "N"}[axis] for axis in axes)

@@ -15,6 +15,15 @@ _SIZE = 400
 _OFF = (1, 2, 4, 8, 16, 24, 32, 40, 48, 64, 72, 80, 96)
 
 
+def pitch_unit(fit: FitResult) -> int:
+    """Elements that N and K have to be multiples of for kernels to take them; 1 where they take any.
+
+    The block loads of Xe-cores take no other row pitch, and kernels for them refuse other shapes (device record).
+    """
+    unit = fit.device.block_unit_bytes if fit.device.core_name == "Xe-core" else None
+    return max(1, (unit or 1) // fit.element_bytes)
+
+
 def bounds_of(fit: FitResult) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Smallest and largest measured M, N, K of all tiles, shape (3,) each."""
     hulls = [tile.hull for tile in fit.tiles.values()]
@@ -41,7 +50,7 @@ def core_pool(fit: FitResult, cores: Sequence[int], rng: np.random.Generator) ->
         places = rng.permutation(np.flatnonzero(near))[: _SIZE // max(1, len(fit.tiles))]
         long = rng.choice([high[2], high[2] // 2], places.size)
         shapes.append(np.stack([rows[places] * m, columns[places] * n, np.maximum(1, long)], axis=1))
-    return _distinct(np.concatenate(shapes))
+    return _distinct(_taken(fit, np.concatenate(shapes)))
 
 
 def spill_pool(fit: FitResult, sizes: Sequence[tuple[float, ...]], rng: np.random.Generator) -> Pool:
@@ -64,7 +73,7 @@ def channel_pool(fit: FitResult, rng: np.random.Generator) -> Pool:
     wide = np.maximum(1, np.maximum(high[1:], 1024) // power)
     odd = np.maximum(1, (rng.uniform(0.4, 1.0, (_SIZE, 2)) * wide).astype(np.int64) // 2 * 2 + 1)
     rows = 128 * rng.integers(1, 9, _SIZE)
-    return _distinct(np.column_stack([rows, odd * power]))
+    return _distinct(_taken(fit, np.column_stack([rows, odd * power])))
 
 
 def odd_pool(fit: FitResult, rng: np.random.Generator) -> Pool:
@@ -82,7 +91,13 @@ def odd_pool(fit: FitResult, rng: np.random.Generator) -> Pool:
     shapes[skinny, rng.integers(0, 2, skinny.size)] = rng.choice([1, 8, 16, 32, 64], skinny.size)
     tiny = kind == 3
     shapes[tiny, :2] = rng.choice([16, 32, 64, 96, 128], (int(tiny.sum()), 2))
-    return _distinct(np.minimum(shapes, high))
+    return _distinct(_taken(fit, np.minimum(shapes, high)))
+
+
+def _taken(fit: FitResult, shapes: Pool) -> Pool:
+    """Move N and K up to what kernels take."""
+    unit = pitch_unit(fit)
+    return np.column_stack([shapes[:, 0], -(-shapes[:, 1:] // unit) * unit])
 
 
 def _rounded(sizes: NDArray[np.float64], unit: int) -> Pool:

@@ -59,8 +59,7 @@ def test_bad_input_is_refused_and_nothing_written(attrib, cube_file, model_file,
     assert "ends in .md" in attrib("claims", cube_file, "-o", tmp_path / "claims.txt").refusal
     assert "does not exist" in attrib("claims", cube_file, "-o", tmp_path / "no" / "claims.md").refusal
     assert "no such file" in attrib("claims", tmp_path / "none.nc").refusal
-    refusal = attrib("claims", cube_file, "--model", model_file, "--also", cube_file).status
-    assert refusal == 0
+    assert "is given twice" in attrib("claims", cube_file, "--model", model_file, "--also", cube_file).refusal
     assert contents(tmp_path) == before
 
 

@@ -50,6 +50,7 @@ def test_json_holds_the_fit_of_the_contract_and_the_proposal(attrib, one_tile_fi
     ("options", "match"),
     [
         (["--propose-shapes", "3"], "at least 8 shapes"),
+        (["--propose-shapes", "100000"], "at most 5000 shapes"),
         (["--shapes-out", "shapes.csv"], "needs --propose-shapes"),
         (["--propose-shapes", "8", "--shapes-out", "CUBE"], "is an input of this command"),
         (["--propose-shapes", "8", "--shapes-out", "missing/shapes.csv"], "does not exist"),
@@ -63,3 +64,7 @@ def test_bad_requests_are_one_line_and_write_nothing(attrib, one_tile_file, tmp_
     assert match in attrib("fit", one_tile_file, "--draws", "20", *given).refusal
     assert list(tmp_path.iterdir()) == []
     assert one_tile_file.read_bytes() == before
+
+
+def test_a_cube_given_twice_is_refused(attrib, one_tile_file):
+    assert "is given twice" in attrib("fit", one_tile_file, one_tile_file).refusal

@@ -131,3 +131,8 @@ def test_the_information_grows_most_along_what_is_unknown():
     assert determinant(places) == pytest.approx(
         max(determinant([places[0], j]) for j in range(20) if j != places[0])
     )
+
+
+def test_kernels_of_these_cores_take_all_that_is_proposed(groups):
+    shapes = np.array([shape for group in groups for shape in group.shapes])
+    assert not (2 * shapes[:, 1:] % twin_record().block_unit_bytes).any()
