@@ -136,7 +136,8 @@ class AdditiveModel:
             self.terms,
             rng,
         )
-        if cache is not None and cache.estimate is not None and cache.identified:
+        # The best size serves the model even where rivals are tenable: the nominal one would bias the other costs.
+        if cache is not None and cache.estimate is not None:
             hardware = replace(hardware, cache_bytes=cache.estimate)
         say("looking for channels and granularities")
         # Streams of their own: what is looked for here changes no fold and no draw.
