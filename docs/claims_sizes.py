@@ -399,7 +399,7 @@ def main() -> None:
         *rows,
         "",
         "The residual's share of hardware has no test: it is a sum of shares of a fitted model, and its interval",
-        "is that of their joint bootstrap draws.",
+        "is that of their joint draws.",
     ]
     sys.stdout.write("\n".join(page) + "\n")
 
