@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from attrib.claims.claim import ABOVE, Claim
 from attrib.claims.evidence import Evidence
 from attrib.claims.ruggedness import misfit
-from attrib.claims.sign_flips import Measure, contrast, log_ratio_of_means
+from attrib.claims.sign_flips import Measure, contrast
 from attrib.roughness import axis_roughness, slice_roughness
 from harness.cube import element_bytes_of, output_bytes_of
 from harness.errors import DeviceError, NotApplicableError
@@ -36,7 +36,7 @@ def examine(evidence: Evidence) -> Measure:
     flat = rough.ravel()
     labels = evidence.spread_blocks(rough.shape, apart=True)
     detail = f"ridge at {ridge:.0f} FLOP/B; {_slice_against_cube(evidence)}"
-    return contrast(flat, above, labels, log_ratio_of_means, seed=evidence.seed, detail=detail).as_ratio()
+    return contrast(flat, above, labels, seed=evidence.seed, detail=detail).as_ratio()
 
 
 def intensity(evidence: Evidence) -> Array:

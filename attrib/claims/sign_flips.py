@@ -147,10 +147,8 @@ def measure(
     return Measure(value, low + shift, high + shift, p_value, count, detail)
 
 
-def contrast(
-    values: Array, mark: Array, labels: NDArray[np.int64], estimator: Callable[[Array], Array], **options: Any
-) -> Measure:
-    """Compare the means of marked cells and of all others.
+def contrast(values: Array, mark: Array, labels: NDArray[np.int64], **options: Any) -> Measure:
+    """Compare the means of marked cells and of all others: the logarithm of their ratio.
 
     Parameters
     ----------
@@ -160,8 +158,6 @@ def contrast(
         1 where a cell is marked, else 0.
     labels : ndarray of int64, shape (n,)
         Block of each cell.
-    estimator : callable
-        :func:`log_ratio_of_means` or :func:`difference_of_means`.
     **options
         As for :func:`measure`; the null effect is 0.
 
@@ -177,7 +173,7 @@ def contrast(
             raise NotApplicableError(
                 f"shapes {name} lie in {count} blocks, and {FEWEST_OF_A_KIND} are needed: measure a wider range"
             )
-    return measure(found, estimator, 0.0, **options)
+    return measure(found, log_ratio_of_means, 0.0, **options)
 
 
 def ratio(sums: Array) -> Array:
@@ -188,11 +184,6 @@ def ratio(sums: Array) -> Array:
 def log_ratio_of_means(sums: Array) -> Array:
     """Logarithm of the ratio of two means, from totals (sum, count, sum, count)."""
     return np.asarray(np.log(sums[..., 0] / sums[..., 1]) - np.log(sums[..., 2] / sums[..., 3]))
-
-
-def difference_of_means(sums: Array) -> Array:
-    """Difference of two means, from totals (sum, count, sum, count)."""
-    return np.asarray(sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3])
 
 
 def _flips(count: int, seed: int) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from attrib.analysis import Analysis, StageReport
 from attrib.attribution import ACTORS, ActorView
 from attrib.attribution.actors import HARDWARE, KERNEL, LAYOUT, STAGES
 from attrib.report import theme
+from attrib.report.attribution_figures import stage_bars
 from attrib.report.figure import Figure, label
 from attrib.report.main_stages import short_name
 from attrib.report.numbers_with_units import number
@@ -52,15 +53,7 @@ def actor_figures(analysis: Analysis) -> tuple[Figure, ...]:
                 "<br>%{customdata}<extra></extra>",
             }
         )
-    form = theme.layout(
-        180 + 34 * len(names),
-        barmode="relative",
-        bargap=0.28,
-        xaxis=theme.axis("roughness along N (TFLOP/s per step)", zeroline=True),
-        yaxis=theme.axis("", autorange="reversed", showgrid=False, ticks=""),
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-        margin={"l": 72, "r": 24, "t": 96, "b": 56},
-    )
+    form = stage_bars(len(names))
     caption = (
         "What later stages take away is measured; the rest is the last stage's own roughness, by whoever could "
         "still act on it. Nothing is counted twice: each bar adds up to its stage's roughness."

@@ -124,8 +124,18 @@ def _stacked(analysis: Analysis, stages: tuple[StageReport, ...]) -> Figure:
             "hovertemplate": "%{y}<br>measured %{x:.2f} TFLOP/s per step<extra></extra>",
         }
     )
-    form = theme.layout(
-        180 + 34 * len(stages),
+    form = stage_bars(len(stages))
+    caption = (
+        "Compare the hatched parts (not caused by a mechanism) with the solid ones: bars right of zero less those "
+        "left of it end at the black mark, the measured roughness."
+    )
+    return Figure("attribution", "What causes the roughness", caption, data, form)
+
+
+def stage_bars(stages: int) -> dict[str, Any]:
+    """Layout of stacked bars of roughness, one for each of so many stages."""
+    return theme.layout(
+        180 + 34 * stages,
         barmode="relative",
         bargap=0.28,
         xaxis=theme.axis("roughness along N (TFLOP/s per step)", zeroline=True),
@@ -133,11 +143,6 @@ def _stacked(analysis: Analysis, stages: tuple[StageReport, ...]) -> Figure:
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         margin={"l": 72, "r": 24, "t": 96, "b": 56},
     )
-    caption = (
-        "Compare the hatched parts (not caused by a mechanism) with the solid ones: bars right of zero less those "
-        "left of it end at the black mark, the measured roughness."
-    )
-    return Figure("attribution", "What causes the roughness", caption, data, form)
 
 
 def _intervals(analysis: Analysis) -> Figure:
