@@ -291,8 +291,13 @@ class DaskExecutor(Executor):
         return tuple(worker for worker in self._labels if worker in known and worker not in self._refused)
 
     def _info(self) -> dict[str, Any]:
+        """What the scheduler says of each worker, asked now.
+
+        Not from ``Client.scheduler_info``: that returns what the client keeps, into which a periodic call of its own
+        may have put an answer without workers since.
+        """
         try:
-            found: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+            found: dict[str, Any] = self._client.sync(self._client.scheduler.identity)["workers"]
         except (OSError, RuntimeError, TimeoutError) as error:
             raise BackendError(f"the dask scheduler does not answer any more ({error})") from None
         return found

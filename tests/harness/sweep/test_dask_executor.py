@@ -22,6 +22,7 @@ from harness.sweep.spec import BenchSpec
 from harness.sweep.store import SweepStore
 from harness.tile import Tile
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 TILES = (Tile.parse("256x256x32"), Tile.parse("128x128x32"))
@@ -113,6 +114,20 @@ def test_a_killed_workers_cells_are_measured_by_others(cluster, stage):
     assert (tally.count == 4).all()
     assert (cube["status"].values == 0).all()
     assert any("lost" in note for note in json.loads(cube.attrs["notes"]))
+
+
+def test_no_worker_is_missed_while_the_client_renews_what_it_knows(cluster):
+    # The client asks the scheduler for the totals, without the workers, again and again.
+    with (
+        dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}),
+        named(cluster) as executor,
+        SweepStore(MEMORY) as store,
+    ):
+        tally = sweep(executor, store)
+        assert executor.take_remarks() == []
+        seen = [len(executor.devices) for _ in range(300)]
+    assert (tally.count == 4).all()
+    assert set(seen) == {2}
 
 
 @pytest.mark.parametrize("which", [0, 1])
