@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from attrib.periods.autocorrelation import common_autocorrelation, innovations, of_innovations
 from attrib.periods.design import design, nested
 from attrib.periods.guards import FEWEST_PER_PERIOD, misses_teeth
 from attrib.periods.harmonics import orthonormal, slow, waves
@@ -148,11 +149,18 @@ def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499,
         )
     groups = []
     total = np.zeros(fixed.size + scaled.size)
-    for line in usable:
-        law = _LawStatistic(line, fixed, np.round(scaled * widths[0] / _width(line)).astype(np.int64), unit)
+    laws_of = [
+        _LawStatistic(line, fixed, np.round(scaled * widths[0] / _width(line)).astype(np.int64), unit)
+        for line in usable
+    ]
+    phi = common_autocorrelation(
+        [(line.log_throughput, law.nuisance) for line, law in zip(usable, laws_of, strict=True)]
+    )
+    for line, law in zip(usable, laws_of, strict=True):
         residual = law.residual(line.log_throughput)
         total += law(residual)
-        groups.append(Group(law.refilled(residual, rng)[None], law))
+        shocks = innovations(law.refilled(residual, rng)[None], phi)
+        groups.append(Group(shocks, of_innovations(law, phi)))
     null = null_distribution(groups, [_BLOCK] * len(groups), draws, rng).max(axis=1)
     laws = total[: fixed.size], total[fixed.size :]
     evidence = [float(logsumexp(values) - np.log(values.size)) for values in laws]
@@ -181,9 +189,9 @@ class _LawStatistic:
         x = line.x.astype(np.float64)
         trend = np.stack([np.ones_like(x), np.log(x), x / x[-1]], axis=1)
         columns = np.concatenate([trend, slow(line, 1.5 / (float(fixed[0]) * unit))], axis=1)
-        self._nuisance = orthonormal(columns, np.empty((x.size, 0)))
+        self.nuisance = orthonormal(columns, np.empty((x.size, 0)))
         left = waves(x, np.asarray(fixed * unit, dtype=np.float64))
-        left -= self._nuisance @ (self._nuisance.T @ left)
+        left -= self.nuisance @ (self.nuisance.T @ left)
         # In the middle of the band a wave keeps half its samples as size; at the trend's edge it is not blown up.
         self._columns = left / np.maximum(np.linalg.norm(left, axis=0), 0.3 * np.sqrt(x.size))
         self._count = fixed.size
@@ -193,13 +201,13 @@ class _LawStatistic:
 
     def residual(self, y: Array) -> Array:
         """Line less its trend."""
-        return np.asarray(y - self._nuisance @ (self._nuisance.T @ y))
+        return np.asarray(y - self.nuisance @ (self.nuisance.T @ y))
 
     def refilled(self, residual: Array, rng: np.random.Generator) -> Array:
         """Residual with noise of its size in the trend's dimensions."""
-        taken = self._nuisance.shape[1]
+        taken = self.nuisance.shape[1]
         size = float(np.sqrt(np.square(residual).sum() / max(1, residual.size - taken)))
-        return np.asarray(residual + self._nuisance @ (rng.standard_normal(taken) * size))
+        return np.asarray(residual + self.nuisance @ (rng.standard_normal(taken) * size))
 
     def __call__(self, residual: Array) -> Array:
         power = np.square(residual @ self._columns)

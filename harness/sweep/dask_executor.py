@@ -293,8 +293,8 @@ class DaskExecutor(Executor):
     def _info(self) -> dict[str, Any]:
         """What the scheduler says of each worker, asked now.
 
-        Not from ``Client.scheduler_info``: that returns what the client keeps, into which a periodic call of its own
-        may have put an answer without workers since.
+        Not from ``Client.scheduler_info``: that returns what the client keeps, into which a periodic call of its
+        own may have put an answer without workers since.
         """
         try:
             found: dict[str, Any] = self._client.sync(self._client.scheduler.identity)["workers"]

@@ -42,6 +42,19 @@ def test_without_a_period_no_law_is_detected(draw_line):
     assert detected <= 9
 
 
+def test_many_lines_with_slow_noise_do_not_add_up_to_a_period(draw_line):
+    detected = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        lines = [
+            draw_line(rng, 128, correlation=0.85, tile=Tile.of(128, width, 32))
+            for width in (96, 160, 224)
+            for _ in range(8)
+        ]
+        detected += compare_laws_of_lines("N", lines, draws=99, seed=seed).status == "detected"
+    assert detected <= 5
+
+
 def test_the_published_grid_is_not_testable_and_says_what_is(draw_line):
     """Tiles 64, 128, 256 at N = 24 mod 32: nested widths, no remainder 0 (paper, section 8.3)."""
     lines = planted(draw_line, "proportional", (64, 128, 256), count=35, step=32, first=3000)
