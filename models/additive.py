@@ -4,7 +4,7 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 
 1. the cores and residencies are counted from the wave pattern (:mod:`models.core_count`);
 2. the working set at which the cache spills is profiled (:mod:`models.cache_size`), and what else the timings tell
-   of the hardware (:mod:`models.constants`);
+   of the hardware (:mod:`models.constants`), how far cores fall out of step among it (:mod:`models.core_spread`);
 3. optional terms are admitted by held-out error (:mod:`models.select`);
 4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`);
 5. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
@@ -26,12 +26,14 @@ from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
 from models.cache_size import profile_cache
 from models.cells import Cells
+from models.constants.alternatives import solved_alternatives
 from models.constants.channel_pairs import profile_channels
 from models.constants.collect import Profiled, with_constants
 from models.constants.constant import Constant
 from models.constants.granules import granularities
 from models.constants.propose import with_remedies
 from models.core_count import count_cores_of_tiles
+from models.core_spread import profile_core_spread
 from models.design import Design
 from models.draws import TileResiduals, draw_coefficients
 from models.effective_tile import effective_tile
@@ -159,9 +161,14 @@ class AdditiveModel:
                     hardware = hardware.with_waves(hardware.cores, residency)
                     effective[label] = Constant(float(found.residency), (), "effective, the tile is hidden")
 
-        say("choosing terms")
         fold_of_block = np.zeros(n_blocks, dtype=np.int64)
         fold_of_block[blocks] = fold
+        say("looking for cores out of step")
+        spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own)
+        told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
+        hardware = replace(hardware, core_spread=told)
+
+        say("choosing terms")
         designs: dict[str, Design] = {}
         left_out: dict[str, dict[str, str]] = {}
         for label, item in data.items():
@@ -211,7 +218,17 @@ class AdditiveModel:
             )
             for label in data
         }
-        profiled = Profiled(waves, cache, channels, granules, effective)
+        say("trying what the timings leave open")
+        others = solved_alternatives(
+            data,
+            {label: part.design for label, part in prepared.items()},
+            self.terms,
+            hardware,
+            [("cache_bytes", cache), ("channels", channels.channels), *spreads.items()],
+            {label: fits[label].theta for label in overlapping},
+            own,
+        )
+        profiled = Profiled(waves, cache, channels, granules, effective, spreads, others)
         fits = {
             label: replace(with_constants(label, fit, profiled, hardware), overlap=label in overlapping)
             for label, fit in fits.items()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.samples import Samples
 from harness.tile import Tile
 from models.hardware import Hardware
-from models.limits import divisible, limits
+from models.limits import bounded, limits
 from models.problem import Problem
 from models.term import Coefficient, Term
 from models.terms import ALL_TERMS
@@ -88,7 +88,7 @@ class Design:
         matrix = self.matrix(problem, hardware, on)
         if problem.tile.hidden:
             return matrix
-        loose = divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)
+        loose = bounded(problem, hardware.slots_of(problem.tile.name), on)
         if not loose.any():
             return matrix
         time = matrix @ theta

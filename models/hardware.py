@@ -22,6 +22,9 @@ class Hardware:
         Cores C that run work-groups.
     residency : mapping of tile label to int
         Work-groups R of that tile which one core holds at once; 1 where not stated.
+    core_spread : mapping of tile label to float
+        How much slower the slowest core is than the fastest in launches of that tile, whatever the cause
+        (:mod:`models.list_scheduling`); 0 where not stated: cores stay in step.
     atom : tuple of int
         MMA atom (M, N, K), elements.
     line_bytes : int
@@ -47,6 +50,7 @@ class Hardware:
     channels: int | None = None
     interleave_bytes: int | None = None
     pitch_multiple: int = 1
+    core_spread: Mapping[str, float] = field(default_factory=dict)
 
     def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distance between the starts of rows of the given widths, in elements."""
@@ -55,6 +59,10 @@ class Hardware:
     def residency_of(self, tile: str) -> int:
         """Residency of one tile."""
         return int(self.residency.get(tile, 1))
+
+    def core_spread_of(self, tile: str) -> float:
+        """Spread of the cores' rates in launches of one tile."""
+        return float(self.core_spread.get(tile, 0.0))
 
     def slots_of(self, tile: str) -> int:
         """Work-groups of one tile that a wave holds: cores times residency."""
@@ -66,7 +74,12 @@ class Hardware:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""
-        return {**self.__dict__, "residency": dict(self.residency), "atom": list(self.atom)}
+        return {
+            **self.__dict__,
+            "residency": dict(self.residency),
+            "core_spread": dict(self.core_spread),
+            "atom": list(self.atom),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Hardware:

@@ -25,7 +25,7 @@ Indices = NDArray[np.int64]
 
 MEMORY, COMPUTE = "memory", "compute"
 
-LEVEL = 0.01
+LEVEL = 0.05
 """A tile is said to overlap where its paired test is below this."""
 
 _TURNS = 25

@@ -21,6 +21,7 @@ from models.hardware import Hardware
 from models.joint import JointSystem
 from models.overlap import MEMORY, OverlapTest, compare_overlap, overlapped, waits_for_memory
 from models.term import Term
+from models.terms.operand_rereads import OperandRereads
 from models.tile_data import TileData
 from models.tile_fit import PreparedTile, prepare_tiles
 
@@ -65,6 +66,10 @@ def find_overlap(
     found = {}
     for number, (label, item) in enumerate(data.items()):
         rng = np.random.default_rng((seed, 2, number))
+        again = OperandRereads()
+        traffic = item.problem.footprint.copy()
+        if again.applies(item.tile, hardware) is None:
+            traffic += again.columns(item.problem, hardware, frozenset())[:, 0]
         test = compare_overlap(
             designs[label].matrix(item.problem, hardware),
             item.samples.time,
@@ -72,7 +77,7 @@ def find_overlap(
             item.blocks,
             fold_of_block,
             places,
-            item.problem.flop / item.problem.footprint,
+            item.problem.flop / traffic,
             rng,
         )
         if test is not None:

@@ -29,6 +29,7 @@ from models.problem import Problem
 from models.random_field import random_field
 from models.term import Coefficient, Term
 from models.terms import ALL_TERMS
+from models.terms.operand_rereads import SHARES
 
 Array = NDArray[np.float64]
 
@@ -210,12 +211,17 @@ def planted_costs(
         "waiting byte": 0.2 * byte,
         "FLOP": 1.2 / peak,
         "missing step": step,
+        "wave, last resident": 0.0,
+        "step, last resident": 0.0,
     }
     residency = hardware.residency_of(tile.name)
     for cap in range(1, residency + 1):
         # Of the cost of a full wave each cap has an equal part: residents overlap, but not wholly.
         known[f"wave, residents to {cap}"] = 4.0 * step / cap
         known[f"step, residents to {cap}"] = 0.75 * step / cap
+    for share in SHARES:
+        # All sweeps of a launch added up would drown every other cost: what is read again is hidden, mostly.
+        known[f"byte again, {share:g} of the cache"] = known[f"waiting again, {share:g} of the cache"] = 0.0
     by_unit = {
         "s": _LAUNCH,
         "s/FLOP": 0.1 / peak,

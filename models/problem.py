@@ -93,6 +93,19 @@ class Problem:
         """Work-groups of a launch, those at the edge counted whole."""
         return np.asarray(self.tile_rows * self.tile_columns)
 
+    @property
+    def along_n(self) -> NDArray[np.bool_]:
+        """Whether consecutive work-groups walk along N, as the heuristic of CUTLASS has it, shape (n,).
+
+        A raster walks along the axis that has fewer tiles.
+        """
+        return np.asarray(self.tile_columns <= self.tile_rows)
+
+    @property
+    def ragged(self) -> NDArray[np.bool_]:
+        """Whether M or N is no multiple of the tile's, shape (n,)."""
+        return np.asarray((self.M % self.tile.m != 0) | (self.N % self.tile.n != 0))
+
     def steps(self, on: AbstractSet[str]) -> Array:
         """Mainloop steps I = ceil(K/tk); fractional where padding is off."""
         exact = self.K / self.tile.k

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.design import ALL_MECHANISMS
-from models.limits import Limit, divisible, limits
+from models.limits import Limit, bounded, limits
 from models.overlap import COMPUTE, MEMORY, overlapped
 from models.problem import Problem
 from models.result import FitResult
@@ -245,7 +245,7 @@ class _Tile:
         if self.problem.tile.hidden:
             return NOTHING
         slots = self.fit.hardware.slots_of(self.problem.tile.name)
-        mask = divisible(self.problem.whole_groups, slots, consulted)
+        mask = bounded(self.problem, slots, consulted)
         if not mask.any():
             return NOTHING
         self.bank.divisible.append(mask)

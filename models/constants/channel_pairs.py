@@ -78,15 +78,17 @@ def profile_channels(
     rng : numpy.random.Generator
     """
     others = [term for term in terms if term.name != ChannelHash.name]
+    # What the record says of channels is no part of the other terms either.
+    without = replace(hardware, channels=None, interleave_bytes=None)
     scans, counts = [], []
     thinned = {label: _thinned(item, rng) for label, item in data.items()}
-    # Pairs of equal columns on every tile are one candidate; the columns do not depend on the tile.
+    # Pairs of equal columns on every tile are one candidate.
     waiting = {label: _columns(item, hardware) for label, item in thinned.items()}
     groups = _groups(list(waiting.values()))
     first = np.unique(groups, return_index=True)[1]
     for label, item in thinned.items():
         time = item.samples.time
-        base = Design.of(others, item.tile, hardware).matrix(item.problem, hardware, ALL_MECHANISMS)
+        base = Design.of(others, item.tile, without).matrix(item.problem, without, ALL_MECHANISMS)
         scaled = base / time[:, None]
         columns = waiting[label][:, first] / time[:, None]
         scans.append(Scan.of(scaled, columns, np.ones(time.size), item.blocks, n_blocks))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from models.constants.alternatives import Alternative
 from models.constants.channel_pairs import ChannelPair
 from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
 from models.constants.granules import Granules
@@ -26,6 +27,10 @@ class Profiled:
     channels : ChannelPair
     effective : mapping of tile label to Constant
         Residencies of effective tiles.
+    spreads : mapping of tile label to Constant
+        How far cores fall out of step.
+    others : sequence of Alternative
+        Costs under choices that are tenable, those of the fit first.
     """
 
     waves: WaveConstants | None
@@ -33,6 +38,8 @@ class Profiled:
     channels: ChannelPair
     granules: Mapping[str, Granules] = field(default_factory=dict)
     effective: Mapping[str, Constant] = field(default_factory=dict)
+    spreads: Mapping[str, Constant] = field(default_factory=dict)
+    others: Sequence[Alternative] = ()
 
 
 def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardware) -> TileFit:
@@ -52,10 +59,12 @@ def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardw
         constants.update(_of_waves(label, waves, hardware))
     if label in profiled.effective:
         constants["residency"] = profiled.effective[label]
+    if label in profiled.spreads:
+        constants["core_spread"] = profiled.spreads[label]
     if profiled.cache is not None:
         constants["cache_spill_bytes"] = profiled.cache
     counted = waves.identified if waves is not None and label in waves.by_tile else None
-    constants.update(continuous_constants(fit, hardware, counted))
+    constants.update(continuous_constants(fit, hardware, counted, profiled.others))
     if label in profiled.granules:
         granules = profiled.granules[label]
         constants["k_granularity"] = granules.k_granularity

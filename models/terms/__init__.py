@@ -10,6 +10,7 @@ from models.terms.cache_spill import CacheSpill
 from models.terms.channel_hash import ChannelHash
 from models.terms.masked_edge import MaskedEdge
 from models.terms.memory_traffic import MemoryTraffic
+from models.terms.operand_rereads import OperandRereads
 from models.terms.pipeline_fill import PipelineFill
 from models.terms.row_pitch import RowPitch
 from models.terms.tile_padding import TilePadding
@@ -25,6 +26,7 @@ ALL_TERMS: tuple[Term, ...] = (
     RowPitch(),
     MemoryTraffic(),
     CacheSpill(),
+    OperandRereads(),
     PipelineFill(),
     MaskedEdge(),
 )
@@ -39,6 +41,7 @@ __all__ = [
     "ChannelHash",
     "MaskedEdge",
     "MemoryTraffic",
+    "OperandRereads",
     "PipelineFill",
     "RowPitch",
     "TilePadding",

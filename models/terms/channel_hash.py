@@ -22,8 +22,9 @@ HASH = "channel hash"
 class ChannelHash(Term):
     """Bytes of A, B and D weighted by 1/eta - 1, the time that idle channels cost.
 
-    eta is the share of channels that the row starts of a matrix reach (arXiv 2605.29752 section 9). The real
-    hash of a device is its vendor's secret: channels and interleave are hypotheses, taken from the device record.
+    eta is the share of channels that the loads of a matrix's rows reach, of as much of a row as a tile covers
+    (:func:`models.channels.channel_efficiency`; arXiv 2605.29752 section 9). The real hash of a device is its
+    vendor's secret: channels and interleave are hypotheses, taken from the device record.
     """
 
     name: ClassVar[str] = "channel hash"
@@ -46,14 +47,26 @@ class ChannelHash(Term):
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
         """Bytes times (1/eta - 1), summed over A, B and D."""
-        channels, interleave = hardware.channels or 1, hardware.interleave_bytes or 1
-        waiting = np.zeros(problem.size)
-        if HASH in on:
-            for size, width, element in (
-                (problem.bytes_a, problem.K, problem.element_bytes),
-                (problem.bytes_b, problem.N, problem.element_bytes),
-                (problem.bytes_d, problem.N, problem.output_bytes),
-            ):
-                pitch = hardware.pitch(width)
-                waiting += size * (1.0 / channel_efficiency(element, pitch, channels, interleave) - 1.0)
-        return waiting[:, None]
+        if HASH not in on:
+            return np.zeros((problem.size, 1))
+        sizes = (problem.bytes_a, problem.bytes_b, problem.bytes_d)
+        idle = idle_per_byte(problem, hardware)
+        return np.asarray(sum(size * part for size, part in zip(sizes, idle, strict=True)))[:, None]
+
+
+def idle_per_byte(problem: Problem, hardware: Hardware) -> tuple[NDArray[np.float64], ...]:
+    """Bytes of A, of B and of D lost to idle channels, 1/eta - 1 of each byte moved; shape (n,) each."""
+    tile, channels, interleave = problem.tile, hardware.channels or 1, hardware.interleave_bytes or 1
+    operands = (
+        (problem.K, problem.element_bytes, tile.k),
+        (problem.N, problem.element_bytes, tile.n),
+        (problem.N, problem.output_bytes, tile.n),
+    )
+    return tuple(
+        1.0
+        / channel_efficiency(
+            element, hardware.pitch(width), channels, interleave, None if tile.hidden else element * run
+        )
+        - 1.0
+        for width, element, run in operands
+    )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from harness.tile import Tile
 from models.hardware import Hardware
 from models.limits import Limit, divisible
-from models.problem import Problem
+from models.problem import PADDING, Problem
 from models.term import Coefficient, Term
 
 MASKED = "masked edge"
@@ -51,6 +51,8 @@ class MaskedEdge(Term):
     name: ClassVar[str] = "masked edge"
     mechanisms: ClassVar[tuple[str, ...]] = (MASKED,)
     needs_tile: ClassVar[bool] = True
+    resource: ClassVar[str] = "launch"
+    """A delay: neither computing nor memory is kept busy meanwhile, and so nothing hides it."""
     source: ClassVar[str] = (
         "arXiv 2605.29752 section 3.3, Table 14 (sizes off the tile cost more than their padding)"
     )
@@ -84,14 +86,23 @@ class MaskedEdge(Term):
             np.maximum(0.0, (waves - 1.0) / across - slack) * whole
             for across in (problem.tile_columns, problem.tile_rows)
         ]
-        last = np.ones(problem.size) * whole
+        # Without padding the last work-group is shorter: Limit.EDGE has what its delay is more than that.
+        last = (whole if PADDING in on else whole & ~problem.ragged).astype(np.float64)
         return _delays(problem, (last, last), earlier, last) * _steps(problem, on)
 
     def limit_columns(self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
-        """All delays spread over the slots; those of the last work-group; none inside."""
+        """All delays spread over the slots; those of the last work-group; none inside.
+
+        At an edge that is not padded, the delays of a shorter last work-group.
+        """
         if limit is Limit.ENGINES:
             return self.columns(problem, hardware, on)
         none = np.zeros(problem.size)
+        if limit is Limit.EDGE:
+            slots = hardware.slots_of(problem.tile.name)
+            last = (problem.ragged & ~divisible(problem.whole_groups, slots, on)).astype(np.float64)
+            late = _delays(problem, (last, last), (none, none), last) * _steps(problem, on)
+            return np.asarray(self.columns(problem, hardware, on) + late)
         if limit is Limit.SLOTS:
             slots = hardware.slots_of(problem.tile.name)
             counts = problem.tile_rows / slots, problem.tile_columns / slots

@@ -4,6 +4,13 @@ With W work-groups, C cores and R work-groups resident on a core, a wave holds P
 partly filled: each core holds r = ceil(rest / C) work-groups, its *fill level*, and with R > 1 a wave of a lower
 level costs less. Residents of one wave run at the same time, so each further one adds at most what the one before
 it added: the cost of a level is increasing and concave. That is what tells one wave of four from two waves of two.
+The last resident alone may cost more, where only then a core's engines are busy all the time.
+
+Cores that are not equally fast fall out of step (:mod:`models.list_scheduling`): steps between waves are rounded,
+the more so the more waves there were, and work-groups are no longer left for all cores at once. The core that is
+done first takes R of them, so that the last wave costs a whole one. A launch of one wave waits for the slowest
+core that has part in it.
+
 Fill and quantization are two smooth states of this one cost:
 
 =============================== =====================================================
@@ -16,9 +23,8 @@ neither                         W / P
 =============================== =====================================================
 
 Where work is divisible, what else can bound a launch is the matter of :mod:`models.limits`. Where padding is off,
-work-groups at a ragged edge are shorter than the others. They fall out of step with them, and waves no longer end
-at once: launches of more than a wave then lose what a last wave loses on average over all fill levels, but no more
-than equal work-groups would.
+work-groups at a ragged edge are shorter than the others. In a ragged last line of the raster they fill what the
+last wave of the others leaves empty; at the ends of its lines they bring the others out of step.
 """
 
 from __future__ import annotations
@@ -33,11 +39,14 @@ from numpy.typing import NDArray
 from harness.tile import Tile
 from models.hardware import Hardware
 from models.limits import FILL, QUANTIZATION, Limit, divisible
+from models.list_scheduling import first_wave, waves_taken
 from models.problem import PADDING, Problem
 from models.term import Coefficient, Term
 
 
-def residents(work_groups: NDArray[np.float64], cores: int, residency: int) -> NDArray[np.float64]:
+def residents(
+    work_groups: NDArray[np.float64], cores: int, residency: int, spread: float = 0.0
+) -> NDArray[np.float64]:
     """Count the work-groups that a core holds in each wave, capped at 1, 2, ... R.
 
     Non-negative multiples of these columns are exactly the increasing concave costs of a fill level.
@@ -48,6 +57,8 @@ def residents(work_groups: NDArray[np.float64], cores: int, residency: int) -> N
         W; padded, so whole numbers.
     cores, residency : int
         C and R.
+    spread : float
+        How much slower the slowest core is than the fastest; 0 keeps cores in step.
 
     Returns
     -------
@@ -58,22 +69,94 @@ def residents(work_groups: NDArray[np.float64], cores: int, residency: int) -> N
     full = np.floor(work_groups / slots)
     level = np.ceil((work_groups - full * slots) / cores)
     caps = np.arange(1, residency + 1)
-    return np.asarray(full[:, None] * caps + np.minimum(level[:, None], caps))
+    counts = np.asarray(full[:, None] * caps + np.minimum(level[:, None], caps))
+    if spread > 0.0:
+        later = work_groups > slots
+        counts[later] = waves_taken(work_groups[later] / slots, spread)[:, None] * caps
+        counts[~later] *= first_wave(work_groups[~later] / cores, spread)[:, None]
+    return counts
 
 
-def unequal_residents(
-    whole_groups: NDArray[np.float64], groups: NDArray[np.float64], cores: int, residency: int
-) -> NDArray[np.float64]:
-    """Count residents as `residents` does where the work-groups of a launch are not equally long.
+def residents_short_last(
+    full: NDArray[np.float64],
+    short: NDArray[np.float64],
+    length: NDArray[np.float64],
+    cores: int,
+    residency: int,
+    spread: float = 0.0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count residents as `residents` does where the last work-groups of the raster are shorter than the others.
+
+    They first fill the slots that the last wave of the others leaves empty, one after another as long as that wave
+    lasts, and then take waves of their own.
 
     Parameters
     ----------
-    whole_groups : ndarray, shape (n,)
+    full, short : ndarray, shape (n,)
+        Work-groups of full length, and shorter ones: at least one of these.
+    length : ndarray, shape (n,)
+        Length of a shorter one, on average, in (0, 1).
+    cores, residency, spread
+        As for :func:`residents`.
+
+    Returns
+    -------
+    counts : ndarray of float64, shape (n, R)
+    ahead : ndarray of float64, shape (n,)
+        How long before the launch the last of the shorter ones ends, in work-groups of full length.
+    """
+    slots = cores * residency
+    caps = np.arange(1, residency + 1)
+    rest = full - np.floor(full / slots) * slots
+    empty = slots - rest
+    # Empty slots take one every length from the begin of the last wave, the others from its end on.
+    beside = np.ceil(1.0 / length - _ROUNDING) * empty
+    beside = np.where(rest > 0, beside, np.inf)
+    late = np.maximum(0.0, short - beside)
+    turns = np.ceil(late / slots - _ROUNDING) - 1.0
+    behind = np.where(late - turns * slots <= rest, 1.0, np.ceil(1.0 / length - _ROUNDING) * length)
+    early = np.ceil(short / empty - _ROUNDING) * length
+    end = np.where(late > 0, behind + turns * length + length, early)
+    waves = np.where(rest > 0, np.maximum(0.0, end - 1.0), end)
+    occupied = full + np.where(rest > 0, np.minimum(short, empty), 0.0)
+    some = occupied > 0
+    counts = np.zeros((full.size, residency))
+    counts[some] = residents(occupied[some], cores, residency)
+    later = full > slots
+    counts[later] = residents(full[later], cores, residency, spread) if spread > 0.0 else counts[later]
+    # Shorter work-groups alone are a launch of equal ones.
+    first = np.where(some, 0.0, np.minimum(waves, length))
+    counts += first[:, None] * residents(np.minimum(short, slots), cores, residency)
+    counts += (waves - first)[:, None] * caps
+    # Nor do they last longer than they would if they were all of full length.
+    counts = np.minimum(counts, residents(full + short, cores, residency, spread))
+    return counts, np.where(rest > 0, np.maximum(0.0, 1.0 - end), 0.0)
+
+
+def residents_out_of_step(
+    whole: NDArray[np.float64],
+    work: NDArray[np.float64],
+    last: NDArray[np.float64],
+    cores: int,
+    residency: int,
+    spread: float = 0.0,
+) -> NDArray[np.float64]:
+    """Count residents as `residents` does where shorter work-groups are scattered among the others.
+
+    They fall out of step with them, and waves no longer end at once: launches of more than a wave lose what a last
+    wave loses on average over all fill levels, or half a wave where cores are out of step anyway, but no more than
+    equal work-groups would.
+
+    Parameters
+    ----------
+    whole : ndarray, shape (n,)
         Work-groups of each launch.
-    groups : ndarray, shape (n,)
-        Their work in whole work-groups, no more than that.
-    cores, residency : int
-        C and R.
+    work : ndarray, shape (n,)
+        Their work in work-groups of full length.
+    last : ndarray, shape (n,)
+        Length of most of the last ones of a launch, in (0, 1].
+    cores, residency, spread
+        As for :func:`residents`.
 
     Returns
     -------
@@ -81,10 +164,11 @@ def unequal_residents(
     """
     slots = cores * residency
     caps = np.arange(1, residency + 1)
-    lost = np.minimum(caps[:, None], caps).mean(axis=0) - caps / 2.0
-    least = residents(np.minimum(whole_groups, slots), cores, residency)
-    most = residents(whole_groups, cores, residency)
-    return np.asarray(np.clip(groups[:, None] / slots * caps + lost, least, most))
+    levels = np.minimum(caps[:, None], caps).mean(axis=0)
+    lost = (levels if spread <= 0.0 else caps) - caps / 2.0
+    least = residents(np.minimum(whole, slots), cores, residency, spread)
+    most = residents(whole, cores, residency, spread)
+    return np.asarray(np.clip((work / slots)[:, None] * caps + last[:, None] * lost, least, most))
 
 
 def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
@@ -93,6 +177,9 @@ def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) ->
     waves = problem.work_groups(on) / slots
     even = np.maximum(1.0, waves) if FILL in on else waves
     return np.where(divisible(problem.whole_groups, slots, on), even, np.ceil(waves - 1e-9))
+
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -119,6 +206,10 @@ class WaveQuantization(Term):
             of = "whatever a core holds" if cap == 1 else f"per resident, counted up to {cap} a core"
             found.append(Coefficient(f"wave, residents to {cap}", "s/wave", f"per wave, {of}"))
             found.append(Coefficient(f"step, residents to {cap}", "s/(wave step)", f"per wave and step, {of}"))
+        if residency > 2:
+            of = f"with {residency} residents a core"
+            found.append(Coefficient("wave, last resident", "s/wave", f"per wave {of}"))
+            found.append(Coefficient("step, last resident", "s/(wave step)", f"per wave and step {of}"))
         return tuple(found)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
@@ -126,10 +217,11 @@ class WaveQuantization(Term):
         cores, residency = hardware.cores, hardware.residency_of(problem.tile.name)
         slots = cores * residency
         whole, groups = problem.whole_groups, problem.work_groups(on)
-        waves = residents(whole, cores, residency)
+        spread = hardware.core_spread_of(problem.tile.name)
+        waves = residents(whole, cores, residency, spread)
         if PADDING not in on:
-            shorter = groups < whole
-            waves[shorter] = unequal_residents(whole[shorter], groups[shorter], cores, residency)
+            ragged = np.flatnonzero(problem.ragged)
+            waves[ragged] = self._unequal(problem.take(ragged), hardware)[0]
         loose = divisible(whole, slots, on)
         waves[loose] = (groups[loose] / slots)[:, None] * np.arange(1, residency + 1)
         return _with_steps(waves, problem.steps(on))
@@ -137,7 +229,10 @@ class WaveQuantization(Term):
     def limit_columns(
         self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]
     ) -> NDArray[np.float64]:
-        """Evenly spread work-groups, each alone in its slot, or one work-group alone on a core."""
+        """Evenly spread work-groups, each alone in its slot, or one work-group alone on a core.
+
+        At an edge that is not padded, all work-groups, without what the last one is shorter by.
+        """
         residency = hardware.residency_of(problem.tile.name)
         alone = np.zeros((problem.size, residency))
         if limit is Limit.ENGINES:
@@ -145,6 +240,14 @@ class WaveQuantization(Term):
         if limit is Limit.SLOTS:
             alone[:, 0] = problem.work_groups(on) / hardware.slots_of(problem.tile.name)
             return _with_steps(alone, problem.steps(on))
+        if limit is Limit.EDGE:
+            ahead = np.zeros(problem.size)
+            ragged = np.flatnonzero(problem.ragged)
+            ahead[ragged] = self._unequal(problem.take(ragged), hardware)[1]
+            ahead[divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)] = 0.0
+            return self.columns(problem, hardware, on) - _with_steps(
+                ahead[:, None] * np.ones(residency), problem.steps(on)
+            )
         one = residents(np.ones(problem.size), hardware.cores, residency)
         if PADDING not in on:
             tile, edge = problem.tile, limit is Limit.LONGEST
@@ -153,7 +256,29 @@ class WaveQuantization(Term):
             one = one * (rows * columns)[:, None]
         return _with_steps(one, problem.steps(on))
 
+    @staticmethod
+    def _unequal(problem: Problem, hardware: Hardware) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Residents where work-groups at ragged edges are shorter, and how far ahead of the end the last one is."""
+        tile = problem.tile
+        cores, residency = hardware.cores, hardware.residency_of(tile.name)
+        spread = hardware.core_spread_of(tile.name)
+        whole, work = problem.whole_groups, problem.work_groups(frozenset())
+        rows, columns = problem.M % tile.m / tile.m, problem.N % tile.n / tile.n
+        # The last line of the raster, and the last work-group of every line.
+        line = np.where(problem.along_n, rows, columns)
+        ends = np.where(problem.along_n, columns, rows)
+        counts = residents_out_of_step(whole, work, np.where(line > 0, line, 1.0), cores, residency, spread)
+        ahead = 1.0 - np.where(line > 0, line, 1.0) * np.where(ends > 0, ends, 1.0)
+        alone = ends == 0
+        full = ((problem.M // tile.m) * (problem.N // tile.n)).astype(np.float64)[alone]
+        counts[alone], ahead[alone] = residents_short_last(
+            full, whole[alone] - full, line[alone], cores, residency, spread
+        )
+        return counts, ahead
+
 
 def _with_steps(waves: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Columns for a wave and for its step from counts of shape (n, R), interleaved: shape (n, 2 R)."""
+    """Columns for a wave and for its step, interleaved, from counts of shape (n, R): by cap, and the last one."""
+    if waves.shape[1] > 2:
+        waves = np.concatenate([waves, waves[:, -1:] - waves[:, -2:-1]], axis=1)
     return np.stack([waves, waves * steps[:, None]], axis=2).reshape(waves.shape[0], -1)

@@ -69,5 +69,6 @@ def test_without_fill_only_launches_below_a_wave_are_divisible():
     assert not divisible(groups, 20, ALL_MECHANISMS).any()
     np.testing.assert_array_equal(divisible(groups, 20, ALL_MECHANISMS - {FILL}), [True, True, False, False])
     assert divisible(groups, 20, ALL_MECHANISMS - {QUANTIZATION}).all()
-    assert len(limits(ALL_MECHANISMS)) == 3
+    assert limits(ALL_MECHANISMS) == ()
+    assert len(limits(ALL_MECHANISMS - {QUANTIZATION})) == 3
     assert len(limits(ALL_MECHANISMS - {FILL})) == 1

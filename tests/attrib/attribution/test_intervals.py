@@ -60,7 +60,7 @@ def test_draws_by_derivatives_are_close_to_draws_that_decide_anew(both, key):
                 continue
             # Kinks (a step near zero, two tiles equally fast) make small shares a little wider or narrower.
             size = drawn.std() / values.std()
-            assert 0.9 < size < 1.1 or abs(drawn.std() - values.std()) < 0.06 * widest, (stage.stage, name)
+            assert 0.9 < size < 1.1 or abs(drawn.std() - values.std()) < 0.08 * widest, (stage.stage, name)
             assert abs(drawn.mean() - values.mean()) < 0.35 * values.std() + 0.02 * widest, (stage.stage, name)
             if values.std() > 0.25 * widest:
                 assert np.corrcoef(values, drawn)[0, 1] > 0.95, (stage.stage, name)

@@ -20,10 +20,10 @@ def seconds(M, N, K, granule_k=1, granule_n=1, byte=0.0, channels=1, interleave=
     groups, steps = math.ceil(M / 128) * math.ceil(N / 128), math.ceil(K / 32)
     step = 8e-7 * (1 + 0.05 * (K % granule_k != 0) + 0.04 * (N % granule_n != 0))
     time = 6e-6 + math.ceil(groups / CORES) * (2e-6 + steps * step)
-    for size, pitch in ((2 * M * K, 2 * K), (2 * K * N, 2 * N), (2 * M * N, 2 * N)):
-        # Rows start on every gcd-th byte of a turn round the channels; each reaches two of them.
+    for size, pitch, run in ((2 * M * K, 2 * K, 64), (2 * K * N, 2 * N, 256), (2 * M * N, 2 * N, 256)):
+        # Rows start on every gcd-th byte of a turn round the channels; a tile's part of one reaches some of them.
         starts = {(row * pitch) % (channels * interleave) // interleave for row in range(64)}
-        time += byte * size * (channels / min(channels, 2 * len(starts)) - 1)
+        time += byte * size * (channels / min(channels, max(1, run // interleave) * len(starts)) - 1)
     return time
 
 

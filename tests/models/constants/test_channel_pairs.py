@@ -34,10 +34,10 @@ def test_a_planted_pair_is_recovered(landscape, hardware, pitched, channels, int
 
 
 def test_pairs_of_one_column_are_aliases_and_named(landscape, hardware, pitched):
-    """On pitches of whole kilobytes, rows start on every other of 10 channels of 512 B, as on 5 of 1024 B."""
+    """On pitches of whole kilobytes, rows start on as many of 5 channels whatever their interleave."""
     coarse = np.column_stack([pitched[:, 0], 512 * (1 + pitched[:, 1:] // 512)])
-    pair = profiled(landscape(coarse, byte=3e-12, channels=10, interleave=512), hardware)
-    assert {(5, 1024), (10, 512)} <= {pair.pair, *pair.aliases}
+    pair = profiled(landscape(coarse, byte=3e-12, channels=5, interleave=512), hardware)
+    assert {(5, 512), (5, 1024)} <= {pair.pair, *pair.aliases}
     assert all(f"{c} x {i} B" in pair.channels.note for c, i in pair.aliases)
     profile = pair.channels.profile
     best = profile.criterion[PAIRS.index(pair.pair)]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from models.additive import AdditiveModel
+from models.constants.alternatives import Alternative
 from models.constants.constant import INTERVAL
-from models.constants.rates import BANDWIDTHS, core_rate
+from models.constants.rates import BANDWIDTHS, continuous_constants, core_rate
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,31 @@ def test_the_launch_keeps_its_name_and_has_its_unit(fit):
         constant = tile.constants["base_overhead_s"]
         launch = next(e for e in tile.estimates if e.name == "launch")
         assert (constant.estimate, constant.unit, constant.kind) == (launch.estimate, "s", INTERVAL)
-        assert constant.values == (launch.lower, launch.upper)
+        # Wider than that of the coefficient, where other choices are tenable and move it.
+        assert constant.values[0] <= launch.lower < launch.upper <= constant.values[1]
+
+
+def test_an_interval_holds_those_of_all_alternatives(fit):
+    label = next(iter(fit.tiles))
+    tile, name = fit.tiles[label], fit.tiles[label].tile.name
+    costs = {estimate.name: estimate.estimate or 0.0 for estimate in tile.estimates}
+    launch = next(e for e in tile.estimates if e.name == "launch")
+    chosen = Alternative(fit.hardware, {name: costs})
+    low, high = (
+        Alternative(fit.hardware, {name: {**costs, "launch": costs["launch"] + move}}) for move in (-1e-6, 3e-6)
+    )
+    found = continuous_constants(tile, fit.hardware, True, [chosen, low, high])["base_overhead_s"]
+    assert found.values == pytest.approx((max(0.0, launch.lower - 1e-6), launch.upper + 3e-6))
+    alone = continuous_constants(tile, fit.hardware, True, [chosen])["base_overhead_s"]
+    assert alone.values == (launch.lower, launch.upper)
+    slower = {n: 1.1 * c if n == "work-group step" or "step" in n else c for n, c in costs.items()}
+    rates = [
+        continuous_constants(tile, fit.hardware, True, others)["core_rate_flop_per_s"]
+        for others in ([chosen], [chosen, Alternative(fit.hardware, {name: slower})])
+    ]
+    assert rates[1].estimate == rates[0].estimate
+    assert rates[1].values[1] == pytest.approx(rates[0].values[1])
+    assert rates[1].values[0] < rates[0].values[0] / 1.05
 
 
 def test_no_bandwidth_where_bytes_cost_nothing(fit):

@@ -1,0 +1,142 @@
+"""How far the choices that timings leave open move the costs behind the continuous constants.
+
+Draws of the coefficients keep what a fit has chosen: a spill size, channels, how far cores are out of step, the
+terms of each tile. Where other choices explain the timings as well, what is derived from the costs is no better
+known than they agree. So the model is solved again under each tenable alternative, one at a time, on a sample of
+the shapes, and the interval of a constant holds those of all alternatives (:mod:`models.constants.rates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.constants.constant import Constant, Profile
+from models.design import Design
+from models.gram import BlockGram
+from models.hardware import Hardware
+from models.joint import JointSystem
+from models.overlap import overlapped
+from models.term import Term
+from models.tile_data import TileData
+
+Array = NDArray[np.float64]
+
+_MOST_CELLS = 3000
+"""Shapes of a tile that an alternative is solved on."""
+_MOST_VALUES = 5
+"""Tenable values of one constant that are tried, the outermost among them."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Costs of every tile under one choice.
+
+    Attributes
+    ----------
+    hardware : Hardware
+    costs : mapping of tile label to mapping of coefficient name to float
+        Seconds per what the coefficient counts.
+    """
+
+    hardware: Hardware
+    costs: Mapping[str, Mapping[str, float]]
+
+
+def solved_alternatives(
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    terms: Sequence[Term],
+    hardware: Hardware,
+    open_constants: Sequence[tuple[str, Constant | None]],
+    theta: Mapping[str, Array],
+    rng: np.random.Generator,
+) -> list[Alternative]:
+    """Solve the model under the choices of the fit, which come first, and under each tenable alternative.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    designs : mapping of tile label to Design
+        Of the chosen terms.
+    terms : sequence of Term
+        All candidates: a model of all that apply is an alternative to the choice.
+    hardware : Hardware
+        With the constants of the fit.
+    open_constants : sequence of (str, Constant or None)
+        Profiles of ``"cache_bytes"``, ``"channels"`` and, by tile label, of spreads.
+    theta : mapping of tile label to ndarray, shape (p,)
+        Of tiles that overlap memory with computing: the coefficients that assign their cells.
+    rng : numpy.random.Generator
+        Draws the sample of the shapes.
+
+    Returns
+    -------
+    list of Alternative
+        Of the choices of the fit alone, where there is no alternative.
+    """
+    items = {label: _thinned(item, rng) for label, item in data.items()}
+    every = {label: Design.of(terms, item.tile, hardware) for label, item in items.items()}
+    found = [Alternative(hardware, _solve(items, designs, hardware, theta))]
+    if any(every[label].names != designs[label].names for label in items):
+        found.append(Alternative(hardware, _solve(items, every, hardware, theta)))
+    for key, constant in open_constants:
+        profile = None if constant is None else constant.profile
+        for state in _states(hardware, key, profile):
+            kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in designs.items()}
+            found.append(Alternative(state, _solve(items, kept, state, theta)))
+    return found
+
+
+def _states(hardware: Hardware, key: str, profile: Profile | None) -> list[Hardware]:
+    """Hardware with each tenable value of a constant but the one that it has."""
+    if profile is None:
+        return []
+    tenable = [value for value, kept in zip(profile.candidates, profile.tenable, strict=True) if kept]
+    places = np.unique(np.linspace(0, len(tenable) - 1, min(len(tenable), _MOST_VALUES)).round().astype(int))
+    found = []
+    for value in (tenable[place] for place in places):
+        if key == "cache_bytes":
+            state = replace(hardware, cache_bytes=value[0])
+        elif key == "channels":
+            if hardware.channels is None:
+                continue
+            state = replace(hardware, channels=int(value[0]), interleave_bytes=int(value[1]))
+        else:
+            state = replace(hardware, core_spread={**hardware.core_spread, key: value[0]})
+        if state != hardware:
+            found.append(state)
+    return found
+
+
+def _solve(
+    items: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    theta: Mapping[str, Array],
+) -> dict[str, dict[str, float]]:
+    sums, keys, names = [], [], []
+    for label, item in items.items():
+        design = designs[label]
+        matrix = design.matrix(item.problem, hardware)
+        if label in theta and theta[label].size == matrix.shape[1]:
+            matrix = overlapped(matrix, theta[label], design.resources(hardware))
+        sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
+        columns = design.columns(hardware)
+        keys.append([c.coefficient.name if c.term.shared and not item.hidden else None for c in columns])
+        names.append([column.coefficient.name for column in columns])
+    solved = JointSystem.of(sums, keys).solve()
+    return {
+        label: dict(zip(name, map(float, part), strict=True))
+        for label, name, part in zip(items, names, solved, strict=True)
+    }
+
+
+def _thinned(item: TileData, rng: np.random.Generator) -> TileData:
+    if item.samples.size <= _MOST_CELLS:
+        return item
+    rows = np.sort(rng.choice(item.samples.size, _MOST_CELLS, replace=False))
+    return TileData(item.tile, item.rows[rows], item.samples.take(rows), item.blocks[rows], item.problem.take(rows))
