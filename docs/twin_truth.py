@@ -35,7 +35,7 @@ ELSEWHERE = {
     "atom remainder": "zero on this grid, so not identifiable",
     "row pitch": "zero on this grid, so not identifiable",
     "thread latency": "no term; the costs of residents hold it",
-    "core spread": "no term",
+    "core spread": "no mechanism; profiled, it rounds the steps between waves",
     "memory traffic": "a term, its own smooth counterpart",
     "cache spill": "a term, its own smooth counterpart",
     "raster and swizzle": "no term",

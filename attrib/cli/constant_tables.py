@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "cores": "cores",
     "residency": "residency (work-groups a core)",
+    "core_spread": "slowest core, below the fastest",
     "cache_spill_bytes": "working set that spills the cache",
     "k_granularity": "granularity of K",
     "row_pitch_a_bytes": "granularity of the pitch of A",
@@ -93,6 +94,8 @@ def _text(name: str, value: float, unit: str) -> str:
         return f"{digits(value * scale)} {shown}"
     if unit == "s":
         return seconds(value)
+    if name == "core_spread":
+        return f"{digits(100 * value)} %"
     if name == _MEBIBYTES:
         return f"{digits(value / 2**20)} MiB"
     return f"{value:.0f} {unit}" if unit in ("B", "elements") else f"{value:.0f}"

@@ -15,6 +15,7 @@ _ROWS = (
     ("residency", "residency (work-groups a core)", "{}"),
     ("slots", "slots (work-groups a wave)", "{}"),
     ("cores_of_this_tile_alone", "cores, from this tile alone", "{}"),
+    ("core_spread", "slowest core, below the fastest", "%"),
     ("cache_spill_bytes", "working set that spills the cache", "bytes"),
     ("k_granularity", "granularity of K (elements)", "{}"),
     ("row_pitch_a_bytes", "granularity of the pitch of A (B)", "{}"),
@@ -80,6 +81,8 @@ def _told(constant: Constant | None) -> bool:
 def _format(value: float, kind: str) -> str:
     if kind == "bytes":
         return mebibytes(value)
+    if kind == "%":
+        return f"{100.0 * value:.3g} %"
     return count(value) if kind == "{}" else scaled(value, "s" if kind == "seconds" else kind)
 
 

@@ -16,6 +16,14 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("base overhead", "The time of a launch that does no work."),
     ("pipeline fill", "A mainloop of too few steps to hide the first loads."),
     ("cache spill", "Traffic of a working set that is larger than the last-level cache keeps."),
+    (
+        "operand re-reads",
+        "Traffic of operands that every row of tiles walks through anew, once the cache loses them.",
+    ),
+    (
+        "cores out of step",
+        "Cores that are not equally fast end their waves at different times: with more waves, steps get rounder.",
+    ),
     ("slice", "The M × N plane of the landscape at the largest K that was measured."),
     ("roughness", "Mean absolute change of throughput from one shape to the next along an axis, TFLOP/s per step."),
     (

@@ -11,6 +11,7 @@ from models.constants.constant import Constant
 
 _PROFILED = {
     "cores": "cores",
+    "core_spread": "slowest core, below the fastest (part of its rate)",
     "cache_spill_bytes": "working set that spills the cache (B)",
     "k_granularity": "granularity of K (elements)",
     "row_pitch_b_bytes": "granularity of the pitch of B (B)",

@@ -36,6 +36,7 @@ _KNOWN = {
     "arithmetic": "#56B4E9",
     "memory traffic": "#CFC100",
     "cache spill": "#882255",
+    "operand re-reads": "#B07AA1",
     FLOOR: "#c3cad2",
     UNEXPLAINED: "#4a4a4a",
     NOISE: "#e6d5c3",
