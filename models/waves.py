@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from models.constants.confidence import unrefuted
 from models.problem import Problem
+from models.residents import residents
 from models.solve import solve_nonnegative
-from models.terms.wave_quantization import residents
 
 Array = NDArray[np.float64]
 

@@ -1,15 +1,9 @@
 """Wave quantization and wave fill: work-groups come in whole waves over the cores.
 
-With W work-groups, C cores and R work-groups resident on a core, a wave holds P = C R of them. The last wave is
-partly filled: each core holds r = ceil(rest / C) work-groups, its *fill level*, and with R > 1 a wave of a lower
-level costs less. Residents of one wave run at the same time, so each further one adds at most what the one before
-it added: the cost of a level is increasing and concave. That is what tells one wave of four from two waves of two.
-The last resident alone may cost more, where only then a core's engines are busy all the time.
-
-Cores that are not equally fast fall out of step (:mod:`models.list_scheduling`): steps between waves are rounded,
-the more so the more waves there were, and work-groups are no longer left for all cores at once. The core that is
-done first takes R of them, so that the last wave costs a whole one. A launch of one wave waits for the slowest
-core that has part in it.
+With W work-groups, C cores and R work-groups resident on a core, a wave holds P = C R of them, the last one fewer
+(:mod:`models.residents`). What a wave costs depends on how many a core holds: each further resident adds at most
+what the one before it added, as they run at the same time. That is what tells one wave of four from two waves of
+two. The last resident alone may cost more, where only then a core's engines are busy all the time.
 
 Fill and quantization are two smooth states of this one cost:
 
@@ -39,136 +33,9 @@ from numpy.typing import NDArray
 from harness.tile import Tile
 from models.hardware import Hardware
 from models.limits import FILL, QUANTIZATION, Limit, divisible
-from models.list_scheduling import first_wave, waves_taken
 from models.problem import PADDING, Problem
+from models.residents import residents, residents_out_of_step, residents_short_last
 from models.term import Coefficient, Term
-
-
-def residents(
-    work_groups: NDArray[np.float64], cores: int, residency: int, spread: float = 0.0
-) -> NDArray[np.float64]:
-    """Count the work-groups that a core holds in each wave, capped at 1, 2, ... R.
-
-    Non-negative multiples of these columns are exactly the increasing concave costs of a fill level.
-
-    Parameters
-    ----------
-    work_groups : ndarray, shape (n,)
-        W; padded, so whole numbers.
-    cores, residency : int
-        C and R.
-    spread : float
-        How much slower the slowest core is than the fastest; 0 keeps cores in step.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, R)
-        Column j - 1 is the sum of min(level, j) over the waves of a launch.
-    """
-    slots = cores * residency
-    full = np.floor(work_groups / slots)
-    level = np.ceil((work_groups - full * slots) / cores)
-    caps = np.arange(1, residency + 1)
-    counts = np.asarray(full[:, None] * caps + np.minimum(level[:, None], caps))
-    if spread > 0.0:
-        later = work_groups > slots
-        counts[later] = waves_taken(work_groups[later] / slots, spread)[:, None] * caps
-        counts[~later] *= first_wave(work_groups[~later] / cores, spread)[:, None]
-    return counts
-
-
-def residents_short_last(
-    full: NDArray[np.float64],
-    short: NDArray[np.float64],
-    length: NDArray[np.float64],
-    cores: int,
-    residency: int,
-    spread: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count residents as `residents` does where the last work-groups of the raster are shorter than the others.
-
-    They first fill the slots that the last wave of the others leaves empty, one after another as long as that wave
-    lasts, and then take waves of their own.
-
-    Parameters
-    ----------
-    full, short : ndarray, shape (n,)
-        Work-groups of full length, and shorter ones: at least one of these.
-    length : ndarray, shape (n,)
-        Length of a shorter one, on average, in (0, 1).
-    cores, residency, spread
-        As for :func:`residents`.
-
-    Returns
-    -------
-    counts : ndarray of float64, shape (n, R)
-    ahead : ndarray of float64, shape (n,)
-        How long before the launch the last of the shorter ones ends, in work-groups of full length.
-    """
-    slots = cores * residency
-    caps = np.arange(1, residency + 1)
-    rest = full - np.floor(full / slots) * slots
-    empty = slots - rest
-    # Empty slots take one every length from the begin of the last wave, the others from its end on.
-    beside = np.ceil(1.0 / length - _ROUNDING) * empty
-    beside = np.where(rest > 0, beside, np.inf)
-    late = np.maximum(0.0, short - beside)
-    turns = np.ceil(late / slots - _ROUNDING) - 1.0
-    behind = np.where(late - turns * slots <= rest, 1.0, np.ceil(1.0 / length - _ROUNDING) * length)
-    early = np.ceil(short / empty - _ROUNDING) * length
-    end = np.where(late > 0, behind + turns * length + length, early)
-    waves = np.where(rest > 0, np.maximum(0.0, end - 1.0), end)
-    occupied = full + np.where(rest > 0, np.minimum(short, empty), 0.0)
-    some = occupied > 0
-    counts = np.zeros((full.size, residency))
-    counts[some] = residents(occupied[some], cores, residency)
-    later = full > slots
-    counts[later] = residents(full[later], cores, residency, spread) if spread > 0.0 else counts[later]
-    # Shorter work-groups alone are a launch of equal ones.
-    first = np.where(some, 0.0, np.minimum(waves, length))
-    counts += first[:, None] * residents(np.minimum(short, slots), cores, residency)
-    counts += (waves - first)[:, None] * caps
-    # Nor do they last longer than they would if they were all of full length.
-    counts = np.minimum(counts, residents(full + short, cores, residency, spread))
-    return counts, np.where(rest > 0, np.maximum(0.0, 1.0 - end), 0.0)
-
-
-def residents_out_of_step(
-    whole: NDArray[np.float64],
-    work: NDArray[np.float64],
-    last: NDArray[np.float64],
-    cores: int,
-    residency: int,
-    spread: float = 0.0,
-) -> NDArray[np.float64]:
-    """Count residents as `residents` does where shorter work-groups are scattered among the others.
-
-    They fall out of step with them, and waves no longer end at once: launches of more than a wave lose what a last
-    wave loses on average over all fill levels, or half a wave where cores are out of step anyway, but no more than
-    equal work-groups would.
-
-    Parameters
-    ----------
-    whole : ndarray, shape (n,)
-        Work-groups of each launch.
-    work : ndarray, shape (n,)
-        Their work in work-groups of full length.
-    last : ndarray, shape (n,)
-        Length of most of the last ones of a launch, in (0, 1].
-    cores, residency, spread
-        As for :func:`residents`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, R)
-    """
-    slots = cores * residency
-    caps = np.arange(1, residency + 1)
-    levels = np.minimum(caps[:, None], caps).mean(axis=0)
-    lost = (levels if spread <= 0.0 else caps) - caps / 2.0
-    least = residents(np.minimum(whole, slots), cores, residency, spread)
-    most = residents(whole, cores, residency, spread)
-    return np.asarray(np.clip((work / slots)[:, None] * caps + last[:, None] * lost, least, most))
 
 
 def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
@@ -177,9 +44,6 @@ def counted_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) ->
     waves = problem.work_groups(on) / slots
     even = np.maximum(1.0, waves) if FILL in on else waves
     return np.where(divisible(problem.whole_groups, slots, on), even, np.ceil(waves - 1e-9))
-
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
