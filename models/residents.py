@@ -1,8 +1,8 @@
 """How many work-groups the cores hold in each wave of a launch: in step, out of step, and with shorter ones.
 
 Of the work-groups that are left for the last wave each core holds r = ceil(rest / C), the *fill level*, and a wave
-of a lower level costs less where R > 1. Counts are capped at 1, 2, ... R, so that non-negative multiples of them are
-exactly the costs that increase with the level and are concave.
+of a lower level costs less where R > 1. Counts are capped at 1, 2, ... R, so that non-negative multiples of them
+are exactly the costs that increase with the level and are concave.
 
 Cores that are not equally fast fall out of step (:mod:`models.list_scheduling`): steps between waves are rounded,
 the more so the more waves there were, and work-groups are no longer left for all cores at once. The core that is
