@@ -209,7 +209,7 @@ def main() -> None:
         both = {
             kind: {
                 "memory costs add up: overlap at nominal 5 %": null[kind]["overlap"],
-                "memory costs overlap: found at the 1 % of the model": power[kind]["overlap"],
+                "memory costs overlap: found at 1 %": power[kind]["overlap"],
             }
             for kind in KINDS
         }
