@@ -44,7 +44,7 @@ def test_without_a_period_no_law_is_detected(draw_line):
 
 def test_many_lines_with_slow_noise_do_not_add_up_to_a_period(draw_line):
     detected = 0
-    for seed in range(30):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         lines = [
             draw_line(rng, 128, correlation=0.85, tile=Tile.of(128, width, 32))
@@ -52,7 +52,7 @@ def test_many_lines_with_slow_noise_do_not_add_up_to_a_period(draw_line):
             for _ in range(8)
         ]
         detected += compare_laws_of_lines("N", lines, draws=99, seed=seed).status == "detected"
-    assert detected <= 5
+    assert detected <= 2
 
 
 def test_the_published_grid_is_not_testable_and_says_what_is(draw_line):
