@@ -25,8 +25,6 @@ def residents(
 ) -> NDArray[np.float64]:
     """Count the work-groups that a core holds in each wave, capped at 1, 2, ... R.
 
-    Non-negative multiples of these columns are exactly the increasing concave costs of a fill level.
-
     Parameters
     ----------
     work_groups : ndarray, shape (n,)

@@ -2,8 +2,10 @@
 
 Draws of the coefficients keep what a fit has chosen: a spill size, channels, how far cores are out of step, the
 terms of each tile. Where other choices explain the timings as well, what is derived from the costs is no better
-known than they agree. So the model is solved again under each tenable alternative, one at a time, on a sample of
-the shapes, and the interval of a constant holds those of all alternatives (:mod:`models.constants.rates`).
+known than they agree. So the model is solved again under other tenable choices, one at a time, on a sample of the
+shapes, and the interval of a constant holds those of all that are tried (:mod:`models.constants.rates`). Counts of
+cores and residents are not among them. With all terms, a tile that overlaps memory with computing is solved as a
+sum, for want of coefficients that would assign its cells.
 """
 
 from __future__ import annotations
