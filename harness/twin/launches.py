@@ -35,27 +35,38 @@ def launch_seconds(
     cold: bool,
     wait: NDArray[np.float64],
     work: NDArray[np.float64],
+    loads: NDArray[np.float64],
 ) -> float:
     """Seconds of one launch, its base overhead excluded, in one raster order.
 
     Where work-groups are divisible (without "wave quantization") the launch takes what its busiest resource
-    takes when everything is spread evenly: engines or slots.
+    takes when everything is spread evenly: engines or slots. The memory is one for all cores: its bytes move no
+    faster for being spread over more of them.
     """
-    solo_rate = demands(M, N, K, kernel, chip, on, cold, by_n, wait, work)
+    solo_rate = demands(M, N, K, kernel, chip, on, cold, by_n, wait, work, loads)
     count = (-(-M // kernel.m)) * (-(-N // kernel.n))
     residents = chip.subgroups_per_core // kernel.sub_groups
     slots = chip.cores * residents
     speed = core_speeds(chip, on)
+    engines = occupied = longest = memory = 0.0
+    for index in range(count):
+        engines += work[index]
+        occupied += wait[index] + work[index] / solo_rate
+        if index % slots == 0:
+            memory += loads[index] * min(residents, -(-(count - index) // chip.cores))
+        work[index] = overlapped(work[index], loads[index], chip.overlap)
+        longest = max(longest, wait[index] + work[index] / solo_rate)
     if on.wave_quantization and (on.wave_fill or count >= slots):
         return makespan(wait, work, count, speed, residents, solo_rate, np.empty(0))
-    engines = occupied = longest = 0.0
-    for index in range(count):
-        alone = wait[index] + work[index] / solo_rate
-        engines += work[index]
-        occupied += alone
-        longest = max(longest, alone)
-    even = max(engines / speed.sum(), occupied / slots)
+    even = overlapped(max(engines / speed.sum(), occupied / slots), memory, chip.overlap)
     return float(max(even, longest) if on.wave_fill else even)
+
+
+@njit
+def overlapped(compute: float, memory: float, power: float) -> float:
+    """Seconds of computing and of moving bytes at the same time: the longer of the two, rounded where they meet."""
+    longer, shorter = max(compute, memory), min(compute, memory)
+    return float(longer * (1.0 + (shorter / longer) ** power) ** (1.0 / power)) if longer > 0.0 else 0.0
 
 
 @njit
@@ -73,12 +84,12 @@ def many_seconds(
     most = 0
     for index in range(M.size):
         most = max(most, (-(-M[index] // kernel.m)) * (-(-N[index] // kernel.n)))
-    wait, work = np.empty(most), np.empty(most)
+    wait, work, loads = np.empty(most), np.empty(most), np.empty(most)
     base = chip.base_s if on.base_overhead else 0.0
     for index in range(M.size):
         m, n, k = M[index], N[index], K[index]
         by_n = along_n(m, n, kernel)
-        time = launch_seconds(m, n, k, by_n, kernel, chip, on, cold, wait, work)
+        time = launch_seconds(m, n, k, by_n, kernel, chip, on, cold, wait, work, loads)
         if not on.raster_and_swizzle:
-            time = min(time, launch_seconds(m, n, k, not by_n, kernel, chip, on, cold, wait, work))
+            time = min(time, launch_seconds(m, n, k, not by_n, kernel, chip, on, cold, wait, work, loads))
         seconds[index] = base + time

@@ -126,6 +126,7 @@ def demands(
     by_n: bool,
     wait: NDArray[np.float64],
     work: NDArray[np.float64],
+    loads: NDArray[np.float64],
 ) -> float:
     """List the demands of all work-groups in raster order.
 
@@ -139,9 +140,9 @@ def demands(
         Whether the caches hold nothing of the operands before the launch.
     by_n : bool
         Whether consecutive work-groups walk along N.
-    wait, work : ndarray of float64
-        Filled: seconds before a work-group's mainloop keeps engines busy, and seconds of a whole core's
-        engines that it needs.
+    wait, work, loads : ndarray of float64
+        Filled: seconds before a work-group's mainloop keeps engines busy, seconds of a whole core's engines that
+        it needs, and seconds of a whole core for which its bytes occupy the memory.
 
     Returns
     -------
@@ -198,8 +199,8 @@ def demands(
             again = on.cache_spill
             moved = batch_bytes(index, end, length, slow, fast, slow_price, fast_price, result, first, again, chip)
             moved += (end - index) * result * price_d
-            # They work side by side, so each takes as long as the bytes of all; residents share a core's engines.
-            memory = moved / chip.bandwidth / residents
+            # They work side by side, so each takes as long as the bytes of all; those on one core share it.
+            memory = moved / chip.bandwidth / min(residents, -(-(end - index) // chip.cores))
         used = full
         if not on.tile_padding:
             used = full * (rows * columns) / (kernel.m * kernel.n)
@@ -207,6 +208,5 @@ def demands(
         wait[index] = (factor - 1.0) * kernel.edge_scale * full / solo_rate
         if on.pipeline_fill:
             wait[index] += chip.fill_s
-        longer, shorter = max(used, memory), min(used, memory)
-        work[index] = longer * (1.0 + (shorter / longer) ** chip.overlap) ** (1.0 / chip.overlap)
+        work[index], loads[index] = used, memory
     return solo_rate

@@ -10,7 +10,7 @@ from harness.errors import DeviceError, InputError
 from harness.grid import Grid
 from harness.tile import Tile
 from harness.twin import B580, MECHANISMS, Chip, Twin
-from harness.twin.launches import core_speeds
+from harness.twin.launches import core_speeds, overlapped
 from harness.twin.mechanisms import switches
 from harness.twin.schedule import makespan
 from harness.twin.workgroups import along_n, demands
@@ -31,9 +31,11 @@ def test_seconds_are_those_of_the_scheduled_demands():
     for tile, (M, N, K) in zip(TILES, [(4096, 3096, 512), (3000, 1000, 264)] * 3, strict=True):
         kernel = B580.kernels[tile]
         count = -(-M // tile.m) * -(-N // tile.n)
-        wait, work = np.empty(count), np.empty(count)
+        wait, work, loads = np.empty((3, count))
         on = switches(())
-        alone = demands(M, N, K, kernel, chip, on, False, along_n(M, N, kernel), wait, work)
+        alone = demands(M, N, K, kernel, chip, on, False, along_n(M, N, kernel), wait, work, loads)
+        for index in range(count):
+            work[index] = overlapped(work[index], loads[index], chip.overlap)
         residents = chip.subgroups_per_core // kernel.sub_groups
         speeds = core_speeds(chip, on)
         last = makespan(wait, work, count, speeds, residents, alone, np.empty(0))
@@ -232,3 +234,11 @@ def test_a_wrong_chip_file_is_one_line(tmp_path, change, message):
     path.write_text(f'id = "x"\n{change}\n{rest}\n[tiles]\n')
     with pytest.raises(DeviceError, match=message):
         Chip.from_toml(path)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(sizes, sizes, st.sampled_from(TILES), st.sets(st.sampled_from(sorted(ALL - {"memory traffic"}))))
+def test_no_mechanism_is_why_bytes_cross_the_memory_in_time(M, N, tile, off):
+    """Whatever is switched off, the result takes its bytes at full bandwidth."""
+    seconds = Twin(off=off).seconds(M, N, 8, tile)
+    assert seconds >= 4.0 * M * N / B580.numbers.bandwidth * (1 - 1e-9)

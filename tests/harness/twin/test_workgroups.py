@@ -60,7 +60,7 @@ def reference(M, N, K, kernel, cold=False):
     slow, fast = ("A", "B") if walks_n else ("B", "A")
     sweep = panel[fast] * (len(columns) if walks_n else len(rows)) + panel[slow]
     slots = CHIP.cores * (CHIP.subgroups_per_core // kernel.sub_groups)
-    touched, waits, works = set(), [], []
+    touched, waits, works, loads = set(), [], [], []
     for start in range(0, len(raster), slots):
         batch = raster[start : start + slots]
         panels = {("A", i) for i, _ in batch} | {("B", j) for _, j in batch}
@@ -74,13 +74,14 @@ def reference(M, N, K, kernel, cold=False):
             old = name in again if name == fast else (name, index) in touched
             moved += panel[name] * price[name] * (lost[name] if old else first)
         touched |= panels
-        memory = moved / CHIP.bandwidth * CHIP.cores / slots
+        memory = moved / CHIP.bandwidth / min(slots // CHIP.cores, -(-len(batch) // CHIP.cores))
         for i, j in batch:
             factor = edge(rows[i], kernel.m, CHIP.atom_m, CHIP.edge_m, CHIP.edge_m_constant)
             factor *= edge(columns[j], kernel.n, CHIP.atom_n, CHIP.edge_n, CHIP.edge_n_constant)
             waits.append(CHIP.fill_s + (factor - 1) * kernel.edge_scale * plain / alone)
-            works.append((plain**CHIP.overlap + memory**CHIP.overlap) ** (1 / CHIP.overlap))
-    return np.array(waits), np.array(works), alone
+            works.append(plain)
+            loads.append(memory)
+    return np.array(waits), np.array(works), np.array(loads), alone
 
 
 @pytest.mark.parametrize("tile", B580.kernels)
@@ -90,12 +91,12 @@ def test_demands_are_those_of_the_story(tile, shape, cold):
     kernel = B580.kernels[tile]
     M, N, K = shape
     count = -(-M // tile.m) * -(-N // tile.n)
-    wait, work = np.full(count, np.nan), np.full(count, np.nan)
-    alone = demands(M, N, K, kernel, CHIP, switches(()), cold, along_n(M, N, kernel), wait, work)
-    expected = reference(M, N, K, kernel, cold)
-    assert alone == pytest.approx(expected[2], rel=1e-12)
-    np.testing.assert_allclose(wait, expected[0], rtol=1e-9)
-    np.testing.assert_allclose(work, expected[1], rtol=1e-9)
+    wait, work, loads = np.full((3, count), np.nan)
+    alone = demands(M, N, K, kernel, CHIP, switches(()), cold, along_n(M, N, kernel), wait, work, loads)
+    *expected, expected_alone = reference(M, N, K, kernel, cold)
+    assert alone == pytest.approx(expected_alone, rel=1e-12)
+    for found, told in zip((wait, work, loads), expected, strict=True):
+        np.testing.assert_allclose(found, told, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
