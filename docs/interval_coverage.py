@@ -47,7 +47,7 @@ HARDWARE = Hardware(
     channels=6,
     interleave_bytes=256,
 )
-ZEROS = {WIDE: {"byte of B": 0.0}, NARROW: {"waiting byte": 0.0}}
+ZEROS = {WIDE: {"spilt byte": 0.0}, NARROW: {"waiting byte": 0.0}}
 BAND = (0.92, 0.98)
 LEVEL = 0.95
 SAME = 1e-9

@@ -215,6 +215,21 @@ def output_bytes_of(cube: xr.Dataset) -> int:
     return ELEMENT_BYTES[str(cube.attrs.get("dtype_out", cube.attrs["dtype"]))]
 
 
+def cache_state_of(cube: xr.Dataset) -> str | None:
+    """Return how launches found the caches, ``"warm"``, ``"cold"`` or ``"rotating"``; ``None`` if nobody says.
+
+    Measured cubes state it in their protocol, simulated ones beside their numbers.
+    """
+    for name in ("protocol", "twin"):
+        try:
+            stated = json.loads(str(cube.attrs.get(name, "{}")))
+        except ValueError:
+            continue
+        if isinstance(stated, dict) and isinstance(stated.get("cache"), str):
+            return str(stated["cache"]).partition(":")[0]
+    return None
+
+
 def densify(cube: xr.Dataset) -> xr.Dataset | None:
     """Return the dense form of a sparse cube whose samples fill a grid completely, else ``None``."""
     if is_dense(cube):

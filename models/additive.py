@@ -13,18 +13,18 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from harness.cube import device_of, element_bytes_of, output_bytes_of
+from harness.cube import cache_state_of, device_of, element_bytes_of, output_bytes_of
 from harness.errors import FitError
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
-from models.cache_size import profile_cache
+from models.cache_size import profile_cache, with_spill_size
 from models.cells import Cells
 from models.constants.alternatives import solved_alternatives
 from models.constants.channel_pairs import profile_channels
@@ -32,7 +32,7 @@ from models.constants.collect import Profiled, with_constants
 from models.constants.constant import Constant
 from models.constants.granules import granularities
 from models.constants.propose import with_remedies
-from models.core_count import count_cores_of_tiles
+from models.core_count import count_cores_of_tiles, count_residents
 from models.core_spread import profile_core_spread
 from models.design import Design
 from models.draws import TileResiduals, draw_coefficients
@@ -40,6 +40,7 @@ from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
+from models.overlap import OverlapTest, waits_for_memory
 from models.overlap_tiles import find_overlap, predicted, prepare_overlapping, with_memory
 from models.reasons import NO_GAIN, ZERO
 from models.result import FitResult
@@ -122,6 +123,8 @@ class AdditiveModel:
         stated = ("vector_bytes", "pitch_multiple", "core_limit")
         vector, pitch, limit = (int(cube.attrs.get(key, 0)) for key in stated)
         hardware = Hardware.from_device(device, vector or None, pitch or None)
+        if cache_state_of(cube) == "warm":
+            hardware = replace(hardware, kept_bytes=hardware.cache_bytes)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}
         known = limit or device.cores
@@ -140,7 +143,7 @@ class AdditiveModel:
         )
         # The best size serves the model even where rivals are tenable: the nominal one would bias the other costs.
         if cache is not None and cache.estimate is not None:
-            hardware = replace(hardware, cache_bytes=cache.estimate)
+            hardware = with_spill_size(hardware, cache.estimate)
         say("looking for channels and granularities")
         # Streams of their own: what is looked for here changes no fold and no draw.
         own = np.random.default_rng((self.seed, 1))
@@ -163,20 +166,32 @@ class AdditiveModel:
 
         fold_of_block = np.zeros(n_blocks, dtype=np.int64)
         fold_of_block[blocks] = fold
-        say("looking for cores out of step")
-        spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own)
-        told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
-        hardware = replace(hardware, core_spread=told)
+        for again in (False, True):
+            say("looking for cores out of step")
+            spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own)
+            told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
+            hardware = replace(hardware, core_spread=told)
 
-        say("choosing terms")
-        designs: dict[str, Design] = {}
-        left_out: dict[str, dict[str, str]] = {}
-        for label, item in data.items():
-            designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
+            say("choosing terms")
+            designs: dict[str, Design] = {}
+            left_out: dict[str, dict[str, str]] = {}
+            for label, item in data.items():
+                designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
 
-        say("looking for overlap")
-        wide = {label: with_memory(designs[label], self.terms, hardware) for label in data}
-        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
+            say("looking for overlap")
+            wide = {label: with_memory(designs[label], self.terms, hardware) for label in data}
+            overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
+            if again or waves is None:
+                break
+            recounted = self._recounted(data, wide, overlaps, hardware, own)
+            if all(count == waves.residency[label] for label, (count, _) in recounted.items()):
+                break
+            waves = replace(
+                waves,
+                residency={**waves.residency, **{label: count for label, (count, _) in recounted.items()}},
+                residency_set={**waves.residency_set, **{label: held for label, (_, held) in recounted.items()}},
+            )
+            hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
 
         say("estimating")
         prepared, overlapping = prepare_overlapping(data, designs, wide, hardware, n_blocks, overlaps)
@@ -235,6 +250,27 @@ class AdditiveModel:
         }
         result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
         return with_remedies(result, samples, self.seed)
+
+    def _recounted(
+        self,
+        data: Mapping[str, TileData],
+        designs: Mapping[str, Design],
+        overlaps: Mapping[str, OverlapTest],
+        hardware: Hardware,
+        rng: np.random.Generator,
+    ) -> dict[str, tuple[int, tuple[int, ...]]]:
+        """Residencies of tiles that overlap, and their sets, from the launches that do not wait for memory."""
+        found = {}
+        for label, test in overlaps.items():
+            item = data[label]
+            if item.hidden or not test.overlaps:
+                continue
+            matrix = designs[label].matrix(item.problem, hardware)
+            waiting = waits_for_memory(matrix, test.theta, designs[label].resources(hardware))
+            count = count_residents(item, ~waiting, hardware, self.terms, rng)
+            if count is not None:
+                found[label] = count
+        return found
 
     def _choose(
         self, item: TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int

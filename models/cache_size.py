@@ -8,15 +8,24 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.constants.confidence import unrefuted
 from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
-from models.constants.scan import Scan, judge, places_of
+from models.constants.scan import LEVEL, Scan, judge, places_of
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.overlap import fit_overlap, overlapped, waits_for_memory
 from models.problem import Problem
+from models.solve import solve_nonnegative
 from models.term import Term
 from models.terms.cache_spill import CacheSpill
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+_MOST_CELLS = 2048
+"""Of a tile, where each size has its own designs; beyond it, cells are drawn at random."""
+_WAITING = 0.2
+"""Share of the cells, those of the least arithmetic intensity, that are first taken to wait for memory."""
 
 _SHARES = (0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5, 0.5625, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5)
 """Candidate sizes as shares of the nominal cache."""
@@ -25,7 +34,7 @@ REMEDY = "working sets from a quarter to twice the last-level cache, closely spa
 
 
 def profile_cache(
-    data: Mapping[str, tuple[Problem, Array, NDArray[np.int64]]],
+    data: Mapping[str, tuple[Problem, Array, Indices]],
     hardware: Hardware,
     terms: Sequence[Term],
     rng: np.random.Generator,
@@ -53,10 +62,55 @@ def profile_cache(
     if len(sizes) < 3:
         return Constant(None, (), not_identifiable("working sets stay inside the cache"), "B", remedy=REMEDY)
     n_blocks = max(int(blocks.max()) for _, _, blocks in data.values()) + 1
+    found = _any_cost(data, hardware, terms, sizes, n_blocks, rng)
+    losses, counts = [], []
+    for problem, time, blocks in data.values():
+        rows = np.arange(time.size)
+        if rows.size > _MOST_CELLS:
+            rows = np.sort(rng.permutation(rows.size)[:_MOST_CELLS])
+        losses.append(_losses(problem.take(rows), time[rows], blocks[rows], hardware, terms, sizes, n_blocks))
+        counts.append(rows.size)
+    tenable = unrefuted(losses, rng)
+    criterion = np.sum(
+        [n_blocks * np.log(loss.sum(axis=1) / count) for loss, count in zip(losses, counts, strict=True)], axis=0
+    )
+    profile = Profile(
+        ("working set, B",),
+        tuple((size,) for size in sizes),
+        tuple(map(float, criterion)),
+        tuple(map(bool, tenable)),
+    )
+    values = tuple(size for size, kept in zip(sizes, tenable, strict=True) if kept)
+    best, status = int(np.argmin(criterion)), IDENTIFIED
+    if found > LEVEL:
+        status = not_identifiable(f"no spilt byte is found to cost anything (p = {found:.2g})")
+    elif len(values) > max(2, len(sizes) // 3):
+        status = not_identifiable(f"{len(values)} of {len(sizes)} sizes explain it alike")
+    elif best in (0, len(sizes) - 1):
+        status = not_identifiable("the best size is the last of the candidates")
+    return Constant(sizes[best], values, status, "B", profile=profile, remedy=REMEDY)
+
+
+def with_spill_size(hardware: Hardware, size: float) -> Hardware:
+    """Return the hardware with another working set at which its cache spills, and keeps less of warm operands."""
+    return replace(hardware, cache_bytes=size, kept_bytes=size if hardware.kept_bytes > 0 else 0.0)
+
+
+def _any_cost(
+    data: Mapping[str, tuple[Problem, Array, Indices]],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    sizes: Sequence[float],
+    n_blocks: int,
+    rng: np.random.Generator,
+) -> float:
+    """Test whether bytes beyond any of the sizes cost something: the p-value."""
+    # Whatever caches keep of operands, none of it is lost in the model without spilling.
+    kept = replace(hardware, kept_bytes=np.inf if hardware.kept_bytes > 0 else 0.0)
     plain = [term for term in terms if term.name != CacheSpill.name]
     scans, counts = [], []
     for problem, time, blocks in data.values():
-        base = Design.of(plain, problem.tile, hardware).matrix(problem, hardware)
+        base = Design.of(plain, problem.tile, kept).matrix(problem, kept)
         states = [replace(hardware, cache_bytes=size) for size in sizes]
         columns = [CacheSpill().columns(problem, state, ALL_MECHANISMS) for state in states]
         weight = 1.0 / time[:, None]
@@ -65,19 +119,33 @@ def profile_cache(
         counts.append(time.size)
     shapes = [np.concatenate([getattr(problem, name) for problem, _, _ in data.values()]) for name in "MN"]
     labels = np.concatenate([blocks for _, _, blocks in data.values()])
-    finding = judge(scans, counts, rng, places_of(shapes[0], shapes[1], labels, n_blocks))
-    profile = Profile(
-        ("working set, B",),
-        tuple((size,) for size in sizes),
-        tuple(map(float, finding.criterion)),
-        tuple(map(bool, finding.tenable)),
-    )
-    values = tuple(size for size, kept in zip(sizes, finding.tenable, strict=True) if kept)
-    best, status = finding.best, IDENTIFIED
-    if not finding.found:
-        status = not_identifiable(f"no spilt byte is found to cost anything (p = {finding.p_value:.2g})")
-    elif len(values) > max(2, len(sizes) // 3):
-        status = not_identifiable(f"{len(values)} of {len(sizes)} sizes explain it alike")
-    elif best in (0, len(sizes) - 1):
-        status = not_identifiable("the best size is the last of the candidates")
-    return Constant(sizes[best], values, status, "B", profile=profile, remedy=REMEDY)
+    return judge(scans, counts, rng, places_of(shapes[0], shapes[1], labels, n_blocks)).p_value
+
+
+def _losses(
+    problem: Problem,
+    time: Array,
+    blocks: Indices,
+    hardware: Hardware,
+    terms: Sequence[Term],
+    sizes: Sequence[float],
+    n_blocks: int,
+) -> Array:
+    """Squared relative residuals by size and block, of memory costs that add or overlap, whichever fits better."""
+    weight = 1.0 / time[:, None]
+    losses = np.empty((len(sizes), n_blocks))
+    few = problem.flop / problem.footprint < np.quantile(problem.flop / problem.footprint, _WAITING)
+    starts = [few]
+    for number, size in enumerate(sizes):
+        state = with_spill_size(hardware, size)
+        design = Design.of(terms, problem.tile, state)
+        matrix, resources = design.matrix(problem, state), design.resources(state)
+        weighted = matrix * weight
+        plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
+        theta, loss = fit_overlap(matrix, time, resources, [*starts, waits_for_memory(matrix, plain, resources)])
+        residual = 1.0 - weighted @ plain
+        if loss < float(residual @ residual):
+            residual = 1.0 - overlapped(weighted, theta, resources) @ theta
+            starts = [few, waits_for_memory(matrix, theta, resources)]
+        losses[number] = np.bincount(blocks, residual**2, n_blocks)
+    return losses

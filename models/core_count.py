@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from harness.cube import element_bytes_of, output_bytes_of
 from harness.errors import FitError
@@ -15,17 +16,21 @@ from models.blocks import block_labels
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.limits import Limit
+from models.overlap import MEMORY
 from models.term import Term
 from models.terms import ALL_TERMS
 from models.terms.masked_edge import MASKED
-from models.tile_data import TileData, split_tiles
-from models.waves import GroupedWaves, WaveConstants, wave_constants
+from models.tile_data import LEAST_SAMPLES, TileData, split_tiles
+from models.waves import GroupedWaves, WaveConstants, tenable_residencies, wave_constants
 
 LARGEST = 256
 """Largest core count tried, unless the device record states more than half of it."""
 
 _SPILL_SIZES = tuple(float(size << 20) for size in (8, 16, 32, 64, 128))
 """Cache sizes that stand in for the unknown one: without them a spill looks like waves of another length."""
+
+_SPREADS = (0.0, 0.03, 0.08)
+"""Rates of cores that residents are counted with, as the spread is known after them only."""
 
 
 def count_cores(cube: xr.Dataset, terms: Sequence[Term] = ALL_TERMS, seed: int = 0) -> WaveConstants:
@@ -98,9 +103,56 @@ def count_cores_of_tiles(
     return wave_constants(grouped, candidates, rng, known) if grouped else None
 
 
-def _grouped(item: TileData, hardware: Hardware, others: Sequence[Term]) -> GroupedWaves:
+def count_residents(
+    item: TileData,
+    computing: NDArray[np.bool_],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    rng: np.random.Generator,
+) -> tuple[int, tuple[int, ...]] | None:
+    """Count the residents of a tile on the launches that its computing bounds, cores in step or out of it.
+
+    Where memory costs overlap with computing, a sum of both makes waves of other lengths of the launches that wait
+    for memory. Once it is known which those are, they are left out.
+
+    Parameters
+    ----------
+    item : TileData
+        Of known size.
+    computing : ndarray of bool, shape (n,)
+        Launches that do not wait for memory.
+    hardware : Hardware
+        With the cores.
+    terms : sequence of Term
+    rng : numpy.random.Generator
+        Resamples blocks for the confidence set.
+
+    Returns
+    -------
+    tuple of int and tuple of int, or None
+        Residency and the residencies that it does not refute; ``None`` where too few launches are left.
+    """
+    rows = np.flatnonzero(computing)
+    if rows.size < LEAST_SAMPLES:
+        return None
+    part = TileData(item.tile, item.rows[rows], item.samples.take(rows), item.blocks[rows], item.problem.take(rows))
+    others = [term for term in terms if term.name != "waves" and term.resource != MEMORY]
+    cores = np.array([hardware.cores])
+    best = None
+    for chosen in ([term for term in others if term.name != MASKED], others):
+        for spread in _SPREADS:
+            waves = _grouped(part, hardware, chosen, spread)
+            profile = waves.profile(cores)
+            if best is None or profile.criterion.min() < best[1].criterion.min():
+                best = waves, profile
+    assert best is not None
+    residency = best[1].residency_at(hardware.cores)
+    return residency, tenable_residencies(*best, hardware.cores, residency, rng)
+
+
+def _grouped(item: TileData, hardware: Hardware, others: Sequence[Term], spread: float = 0.0) -> GroupedWaves:
     """Sums from which the waves of a tile can be fitted beside the other terms, whatever the cache's size is."""
-    states = [replace(hardware, cores=1, residency={}, cache_bytes=size) for size in _SPILL_SIZES]
+    states = [replace(hardware, cores=1, residency={}, cache_bytes=size, kept_bytes=0.0) for size in _SPILL_SIZES]
     design = Design.of(others, item.tile, states[0])
     # Of masked edges only what the last work-group costs: the rest needs the count that is looked for.
     columns = [
@@ -113,4 +165,4 @@ def _grouped(item: TileData, hardware: Hardware, others: Sequence[Term]) -> Grou
     columns += [term.columns(item.problem, state, ALL_MECHANISMS) for term in spill for state in states[1:]]
     matrix = np.concatenate(columns, axis=1)
     matrix = matrix[:, (matrix != 0).any(axis=0)]
-    return GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS)
+    return GroupedWaves(item.problem, item.samples.time, matrix, item.blocks, ALL_MECHANISMS, spread)

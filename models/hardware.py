@@ -39,6 +39,9 @@ class Hardware:
         Consecutive bytes on one channel.
     pitch_multiple : int
         Rows are laid out a multiple of this many elements apart; 1 where they follow each other directly.
+    kept_bytes : float
+        What the caches keep from one launch to the next: the last-level cache where launches find it warm; 0 where
+        they find it cold, or nobody states how they do.
     """
 
     cores: int = 1
@@ -51,6 +54,7 @@ class Hardware:
     interleave_bytes: int | None = None
     pitch_multiple: int = 1
     core_spread: Mapping[str, float] = field(default_factory=dict)
+    kept_bytes: float = 0.0
 
     def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distance between the starts of rows of the given widths, in elements."""

@@ -28,9 +28,9 @@ from models.tile_fit import PreparedTile, prepare_tiles
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_TURNS = 12
-_SETTLED = 0.002
-"""Share of a tile's cells that may still change sides after the last turn."""
+_TURNS = 24
+_SETTLED = 0.02
+"""Share of a tile's cells that may still change sides after the last turn: those cost the same on either."""
 
 
 def with_memory(design: Design, terms: Sequence[Term], hardware: Hardware) -> Design:

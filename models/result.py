@@ -29,7 +29,7 @@ from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the saved model file."""
 
 

@@ -88,11 +88,20 @@ class GroupedWaves:
     blocks : ndarray of int64, shape (n,)
     on : set of str
         Mechanisms that are on.
+    spread : float
+        How far cores fall out of step (:mod:`models.list_scheduling`).
     """
 
     def __init__(
-        self, problem: Problem, time: Array, others: Array, blocks: NDArray[np.int64], on: frozenset[str]
+        self,
+        problem: Problem,
+        time: Array,
+        others: Array,
+        blocks: NDArray[np.int64],
+        on: frozenset[str],
+        spread: float = 0.0,
     ) -> None:
+        self.spread = spread
         groups = problem.work_groups(on)
         key = np.stack([blocks.astype(np.float64), groups], axis=1)
         distinct, label = np.unique(key, axis=0, return_inverse=True)
@@ -123,7 +132,7 @@ class GroupedWaves:
 
     def fit(self, cores: int, residency: int) -> tuple[Array, Array]:
         """Gram matrix (p, p) and moment (p,) at one (C, R): wave and wave step by level, then the others."""
-        levels = residents(self._counts, cores, residency)
+        levels = residents(self._counts, cores, residency, self.spread)
         count, q = 2 * residency, self._rest_moment.size
         products = (levels[:, :, None] * levels[:, None, :]).reshape(levels.shape[0], -1)
         waves = (products.T @ self._wave_gram).reshape(residency, residency, 2, 2).transpose(0, 2, 1, 3)
@@ -149,7 +158,7 @@ class GroupedWaves:
     def block_loss(self, cores: int, residency: int) -> Array:
         """The same by block, shape (B,)."""
         theta = solve_nonnegative(*self.fit(cores, residency))
-        levels = residents(self._groups, cores, residency)
+        levels = residents(self._groups, cores, residency, self.spread)
         projected = np.empty((levels.shape[0], self.width))
         projected[:, :2] = levels @ theta[: 2 * residency].reshape(residency, 2)
         projected[:, 2:] = theta[2 * residency :]
@@ -238,10 +247,11 @@ def wave_constants(
     if not identified and known is not None:
         cores = known
     residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
-    residency_set = {
-        name: _residency_set(waves, profiles[name], cores, residency[name], rng) for name, waves in grouped.items()
+    tenable = {
+        name: tenable_residencies(waves, profiles[name], cores, residency[name], rng)
+        for name, waves in grouped.items()
     }
-    return WaveConstants(cores, cores_set, residency, residency_set, by_tile, identified, profiles, aliases)
+    return WaveConstants(cores, cores_set, residency, tenable, by_tile, identified, profiles, aliases)
 
 
 def _count_set(
@@ -276,7 +286,7 @@ def _count_set(
     return tuple(sorted(set(found) - same | {best})), aliases
 
 
-def _residency_set(
+def tenable_residencies(
     waves: GroupedWaves, profile: WaveProfile, cores: int, estimate: int, rng: np.random.Generator
 ) -> tuple[int, ...]:
     """Residencies at a core count that no other refutes; more residents than the estimate only where they gain."""

@@ -25,9 +25,7 @@ _NAMES = {
     "interleave_bytes": "channel interleave",
     "base_overhead_s": "base overhead of a launch",
     "core_rate_flop_per_s": "rate of a core",
-    "bandwidth_a_bytes_per_s": "bandwidth, A",
-    "bandwidth_b_bytes_per_s": "bandwidth, B",
-    "bandwidth_d_bytes_per_s": "bandwidth, D",
+    "bandwidth_memory_bytes_per_s": "bandwidth",
     "bandwidth_spilt_bytes_per_s": "bandwidth, spilt bytes",
 }
 _COLUMNS = ("constant", "tiles", "estimate", "95 % set or interval", "what else explains it alike")

@@ -24,9 +24,7 @@ _ROWS = (
     ("interleave_bytes", "channel interleave (B)", "{}"),
     ("base_overhead_s", "base overhead of a launch", "seconds"),
     ("core_rate_flop_per_s", "rate of a core in the mainloop", "FLOP/s"),
-    ("bandwidth_a_bytes_per_s", "bandwidth, bytes of A", "B/s"),
-    ("bandwidth_b_bytes_per_s", "bandwidth, bytes of B", "B/s"),
-    ("bandwidth_d_bytes_per_s", "bandwidth, bytes of D", "B/s"),
+    ("bandwidth_memory_bytes_per_s", "bandwidth of the memory", "B/s"),
     ("bandwidth_spilt_bytes_per_s", "bandwidth, spilt bytes", "B/s"),
 )
 

@@ -307,9 +307,7 @@ class _Coefficients(_Question):
 _COEFFICIENTS = (
     "base_overhead_s",
     "core_rate_flop_per_s",
-    "bandwidth_a_bytes_per_s",
-    "bandwidth_b_bytes_per_s",
-    "bandwidth_d_bytes_per_s",
+    "bandwidth_memory_bytes_per_s",
     "bandwidth_spilt_bytes_per_s",
 )
 

@@ -19,9 +19,7 @@ Array = NDArray[np.float64]
 CORE_RATE = "core_rate_flop_per_s"
 
 BANDWIDTHS = {
-    "bandwidth_a_bytes_per_s": ("memory traffic", "byte of A"),
-    "bandwidth_b_bytes_per_s": ("memory traffic", "byte of B"),
-    "bandwidth_d_bytes_per_s": ("memory traffic", "byte of D"),
+    "bandwidth_memory_bytes_per_s": ("memory traffic", "byte"),
     "bandwidth_spilt_bytes_per_s": ("cache spill", "spilt byte"),
 }
 """Term and coefficient whose inverse each bandwidth is."""

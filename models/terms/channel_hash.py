@@ -14,6 +14,7 @@ from models.channels import channel_efficiency
 from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Coefficient, Term
+from models.terms.memory_traffic import lost_share
 
 HASH = "channel hash"
 
@@ -46,12 +47,12 @@ class ChannelHash(Term):
         return (Coefficient("waiting byte", "s/byte", "per byte lost to idle channels"),)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
-        """Bytes times (1/eta - 1), summed over A, B and D."""
+        """Bytes that are moved times (1/eta - 1), summed over A, B and D."""
         if HASH not in on:
             return np.zeros((problem.size, 1))
-        sizes = (problem.bytes_a, problem.bytes_b, problem.bytes_d)
-        idle = idle_per_byte(problem, hardware)
-        return np.asarray(sum(size * part for size, part in zip(sizes, idle, strict=True)))[:, None]
+        idle_a, idle_b, idle_d = idle_per_byte(problem, hardware)
+        fetched = lost_share(problem, hardware) * (problem.bytes_a * idle_a + problem.bytes_b * idle_b)
+        return np.asarray(fetched + problem.bytes_d * idle_d)[:, None]
 
 
 def idle_per_byte(problem: Problem, hardware: Hardware) -> tuple[NDArray[np.float64], ...]:

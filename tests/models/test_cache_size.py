@@ -5,7 +5,7 @@ import pytest
 
 from harness.tile import Tile
 from models.blocks import block_labels
-from models.cache_size import profile_cache
+from models.cache_size import profile_cache, with_spill_size
 from models.hardware import Hardware
 from models.problem import Problem
 from models.terms import ALL_TERMS
@@ -49,3 +49,24 @@ def test_no_spill_identifies_no_size():
 
 def test_needs_a_nominal_size():
     assert profile(case(NOMINAL), nominal=0.0) is None
+
+
+def test_the_size_is_found_where_memory_hides_behind_computing():
+    """Launches take the longer of computing and moving bytes; of operands, what 6 MB do not keep."""
+    side = np.linspace(256, 4096, 12).astype(np.int64) // 32 * 32
+    M, N, K = (axis.ravel() for axis in np.meshgrid(side, side, [64, 128, 512, 2048], indexing="ij"))
+    operands, result = 2.0 * (M * K + K * N), 2.0 * M * N
+    lost = np.maximum(0.0, 1.0 - 6e6 / (operands + result))
+    time = 5e-6 + np.maximum(2e-14 * M * N * K, 4e-12 * (result + lost * operands))
+    time = time * np.exp(0.003 * np.random.default_rng(3).standard_normal(time.size))
+    data = {"vendor": (Problem(M, N, K, VENDOR), time, block_labels(M, N))}
+    hardware = Hardware(cache_bytes=NOMINAL, kept_bytes=NOMINAL)
+    found = profile_cache(data, hardware, ALL_TERMS, np.random.default_rng(0))
+    assert found.estimate == 0.375 * NOMINAL
+    assert found.identified
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(0.0, 0.0), (16e6, 5e6)])
+def test_operands_are_kept_in_what_does_not_spill(kept, expected):
+    found = with_spill_size(Hardware(cache_bytes=16e6, kept_bytes=kept), 5e6)
+    assert (found.cache_bytes, found.kept_bytes) == (5e6, expected)

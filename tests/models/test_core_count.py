@@ -6,10 +6,15 @@ import pytest
 from harness.cube import dense_cube, device_of
 from harness.errors import FitError
 from harness.grid import Grid
+from harness.samples import Samples
 from harness.tile import Tile
 from harness.twin import Twin
-from models.core_count import count_cores
+from models.blocks import block_labels
+from models.core_count import count_cores, count_residents
+from models.design import problem_of
+from models.hardware import Hardware
 from models.terms import ALL_TERMS
+from models.tile_data import LEAST_SAMPLES, TileData
 
 
 def test_cores_and_residencies_are_counted_without_the_record(machine, planted):
@@ -59,3 +64,28 @@ def test_cores_of_the_twin_are_counted_on_a_fine_grid_too():
     assert 40 not in found.cores_set
     for tile in twin.tiles:
         assert twin.residents(tile) in found.residency_set[tile.name]
+
+
+def tile_data(cube, index, sizes=(2, 4)):
+    samples = Samples.from_cube(cube)
+    rows = np.flatnonzero(samples.tile == index)
+    part, tile = samples.take(rows), samples.tiles[index]
+    return TileData(tile, rows, part, block_labels(part.M, part.N), problem_of(part, tile, *sizes))
+
+
+@pytest.mark.parametrize("index", [0, 1, 4])
+def test_residents_are_counted_on_launches_that_compute(index):
+    """Simulated: memory costs overlap with computing there, and cores are out of step."""
+    twin = Twin()
+    item = tile_data(twin.landscape(Grid.parse("128:4096:128;128:4096:128;512,4096"), tiles=twin.tiles), index)
+    computing = item.samples.K == 4096
+    hardware = Hardware(cores=twin.chip.numbers.cores, cache_bytes=18e6)
+    found, tenable = count_residents(item, computing, hardware, ALL_TERMS, np.random.default_rng(0))
+    assert found == twin.residents(item.tile)
+    assert found in tenable
+
+
+def test_a_handful_of_launches_counts_no_residents(planted):
+    item = tile_data(planted, 0)
+    few = np.arange(item.samples.size) < LEAST_SAMPLES - 1
+    assert count_residents(item, few, Hardware(cores=20), ALL_TERMS, np.random.default_rng(0)) is None

@@ -190,9 +190,26 @@ def test_atom_remainder_is_zero_everywhere_on_a_128_grid():
 
 def test_memory_traffic_and_arithmetic():
     shape = [(3, 5, 7)]
-    np.testing.assert_array_equal(columns_of("memory traffic", "vendor", shape), [[42, 70, 60]])
+    np.testing.assert_array_equal(columns_of("memory traffic", "vendor", shape), [[172]])
     np.testing.assert_array_equal(columns_of("arithmetic", "vendor", shape), [[210]])
     assert problem("vendor", shape).footprint == [172]
+
+
+def test_operands_that_warm_caches_keep_are_not_fetched():
+    shapes = [(3, 5, 7), (30, 50, 70)]
+    warm = hardware(kept_bytes=172.0)
+    fetched = (2 * 70 * (30 + 50)) * (1 - 172 / (2 * 70 * (30 + 50) + 4 * 1500))
+    expected = [[4 * 15], [4 * 1500 + fetched]]
+    np.testing.assert_allclose(columns_of("memory traffic", "vendor", shapes, warm), expected)
+
+
+def test_operands_that_warm_caches_keep_wait_for_no_channel():
+    shapes = [(128, 768, 768), (4096, 768, 768)]
+    idle = columns_of("channel hash", "128x128x32", shapes)[:, 0]
+    warm = columns_of("channel hash", "128x128x32", shapes, hardware(kept_bytes=4e6))[:, 0]
+    result = columns_of("channel hash", "128x128x32", shapes, hardware(kept_bytes=np.inf))[:, 0]
+    assert warm[0] == result[0] < idle[0]
+    assert result[1] < warm[1] < idle[1]
 
 
 def test_cache_spill():

@@ -77,9 +77,9 @@ def test_no_bandwidth_where_bytes_cost_nothing(fit):
 def test_a_bandwidth_is_the_inverse_of_what_a_byte_costs(machine, planted):
     times = planted.copy(deep=True)
     M, N, K = np.ix_(*(times[axis].values for axis in "MNK"))
-    times["time"].values += 5e-12 * (2 * M * N + 0 * K)
+    times["time"].values += 5e-12 * 2 * (M * N + M * K + N * K)
     fit = AdditiveModel(draws=60).fit(times)
-    found = [fit.tiles[kernel.name].constants["bandwidth_d_bytes_per_s"] for kernel in machine.kernels]
+    found = [fit.tiles[kernel.name].constants["bandwidth_memory_bytes_per_s"] for kernel in machine.kernels]
     assert any(constant.identified for constant in found)
     for constant in found:
         if constant.identified:
