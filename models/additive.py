@@ -24,7 +24,7 @@ from harness.cube import cache_state_of, device_of, element_bytes_of, output_byt
 from harness.errors import FitError
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
-from models.cache_size import profile_cache, with_spill_size
+from models.cache_size import profile_cache
 from models.cells import Cells
 from models.constants.alternatives import solved_alternatives
 from models.constants.channel_pairs import profile_channels
@@ -143,7 +143,7 @@ class AdditiveModel:
         )
         # The best size serves the model even where rivals are tenable: the nominal one would bias the other costs.
         if cache is not None and cache.estimate is not None:
-            hardware = with_spill_size(hardware, cache.estimate)
+            hardware = hardware.with_spill_size(cache.estimate)
         say("looking for channels and granularities")
         # Streams of their own: what is looked for here changes no fold and no draw.
         own = np.random.default_rng((self.seed, 1))

@@ -91,11 +91,6 @@ def profile_cache(
     return Constant(sizes[best], values, status, "B", profile=profile, remedy=REMEDY)
 
 
-def with_spill_size(hardware: Hardware, size: float) -> Hardware:
-    """Return the hardware with another working set at which its cache spills, and keeps less of warm operands."""
-    return replace(hardware, cache_bytes=size, kept_bytes=size if hardware.kept_bytes > 0 else 0.0)
-
-
 def _any_cost(
     data: Mapping[str, tuple[Problem, Array, Indices]],
     hardware: Hardware,
@@ -137,7 +132,7 @@ def _losses(
     few = problem.flop / problem.footprint < np.quantile(problem.flop / problem.footprint, _WAITING)
     starts = [few]
     for number, size in enumerate(sizes):
-        state = with_spill_size(hardware, size)
+        state = hardware.with_spill_size(size)
         design = Design.of(terms, problem.tile, state)
         matrix, resources = design.matrix(problem, state), design.resources(state)
         weighted = matrix * weight

@@ -76,6 +76,10 @@ class Hardware:
         """Return the same hardware with another core count and residency."""
         return replace(self, cores=cores, residency=dict(residency))
 
+    def with_spill_size(self, size: float) -> Hardware:
+        """Return the same hardware with another spill size, bytes, which is also what warm caches keep."""
+        return replace(self, cache_bytes=size, kept_bytes=size if self.kept_bytes > 0 else 0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""
         return {

@@ -211,14 +211,17 @@ def planted_costs(
         "waiting byte": 0.2 * byte,
         "FLOP": 1.2 / peak,
         "missing step": step,
-        "wave, last resident": 0.0,
-        "step, last resident": 0.0,
     }
     residency = hardware.residency_of(tile.name)
     for cap in range(1, residency + 1):
         # Of the cost of a full wave each cap has an equal part: residents overlap, but not wholly.
         known[f"wave, residents to {cap}"] = 4.0 * step / cap
         known[f"step, residents to {cap}"] = 0.75 * step / cap
+    if residency > 2:
+        # What is counted up to all is counted up to the last but one, and that one.
+        for kind, cost in (("wave", 4.0 * step), ("step", 0.75 * step)):
+            known[f"{kind}, residents to {residency - 1}"] += cost / residency
+            known[f"{kind}, last resident"] = cost / residency
     for share in SHARES:
         # All sweeps of a launch added up would drown every other cost: what is read again is hidden, mostly.
         known[f"byte again, {share:g} of the cache"] = known[f"waiting again, {share:g} of the cache"] = 0.0

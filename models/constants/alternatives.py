@@ -4,8 +4,8 @@ Draws of the coefficients keep what a fit has chosen: a spill size, channels, ho
 terms of each tile. Where other choices explain the timings as well, what is derived from the costs is no better
 known than they agree. So the model is solved again under other tenable choices, one at a time, on a sample of the
 shapes, and the interval of a constant holds those of all that are tried (:mod:`models.constants.rates`). Counts of
-cores and residents are not among them. With all terms, a tile that overlaps memory with computing is solved as a
-sum, for want of coefficients that would assign its cells.
+cores and residents are not among them. Which cells of a tile that overlaps wait for memory is settled again, by
+turns that start from the fit.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 
 _MOST_CELLS = 3000
 """Shapes of a tile that an alternative is solved on."""
+_TURNS = 4
+"""Times that cells are assigned to computing or memory."""
 _MOST_VALUES = 5
 """Tenable values of one constant that are tried, the outermost among them."""
 
@@ -71,7 +73,7 @@ def solved_alternatives(
     open_constants : sequence of (str, Constant or None)
         Profiles of ``"cache_bytes"``, ``"channels"`` and, by tile label, of spreads.
     theta : mapping of tile label to ndarray, shape (p,)
-        Of tiles that overlap memory with computing: the coefficients that assign their cells.
+        Of tiles that overlap memory with computing: the coefficients of their designs, which assign their cells.
     rng : numpy.random.Generator
         Draws the sample of the shapes.
 
@@ -82,14 +84,18 @@ def solved_alternatives(
     """
     items = {label: _thinned(item, rng) for label, item in data.items()}
     every = {label: Design.of(terms, item.tile, hardware) for label, item in items.items()}
-    found = [Alternative(hardware, _solve(items, designs, hardware, theta))]
+    start = {
+        label: dict(zip(_names(designs[label], hardware), map(float, costs), strict=True))
+        for label, costs in theta.items()
+    }
+    found = [Alternative(hardware, _solve(items, designs, hardware, start))]
     if any(every[label].names != designs[label].names for label in items):
-        found.append(Alternative(hardware, _solve(items, every, hardware, theta)))
+        found.append(Alternative(hardware, _solve(items, every, hardware, start)))
     for key, constant in open_constants:
         profile = None if constant is None else constant.profile
         for state in _states(hardware, key, profile):
             kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in designs.items()}
-            found.append(Alternative(state, _solve(items, kept, state, theta)))
+            found.append(Alternative(state, _solve(items, kept, state, start)))
     return found
 
 
@@ -102,7 +108,7 @@ def _states(hardware: Hardware, key: str, profile: Profile | None) -> list[Hardw
     found = []
     for value in (tenable[place] for place in places):
         if key == "cache_bytes":
-            state = replace(hardware, cache_bytes=value[0])
+            state = hardware.with_spill_size(value[0])
         elif key == "channels":
             if hardware.channels is None:
                 continue
@@ -118,23 +124,39 @@ def _solve(
     items: Mapping[str, TileData],
     designs: Mapping[str, Design],
     hardware: Hardware,
-    theta: Mapping[str, Array],
+    start: Mapping[str, Mapping[str, float]],
 ) -> dict[str, dict[str, float]]:
-    sums, keys, names = [], [], []
-    for label, item in items.items():
-        design = designs[label]
-        matrix = design.matrix(item.problem, hardware)
-        if label in theta and theta[label].size == matrix.shape[1]:
-            matrix = overlapped(matrix, theta[label], design.resources(hardware))
-        sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
-        columns = design.columns(hardware)
-        keys.append([c.coefficient.name if c.term.shared and not item.hidden else None for c in columns])
-        names.append([column.coefficient.name for column in columns])
-    solved = JointSystem.of(sums, keys).solve()
-    return {
-        label: dict(zip(name, map(float, part), strict=True))
-        for label, name, part in zip(items, names, solved, strict=True)
-    }
+    """Costs by name; cells of tiles that overlap are first assigned by the costs of the fit, then by their own."""
+    names = {label: _names(designs[label], hardware) for label in items}
+    keys = [
+        [
+            c.coefficient.name if c.term.shared and not item.hidden else None
+            for c in designs[label].columns(hardware)
+        ]
+        for label, item in items.items()
+    ]
+    matrices = {label: designs[label].matrix(item.problem, hardware) for label, item in items.items()}
+    costs = {label: dict(known) for label, known in start.items()}
+    solved: dict[str, dict[str, float]] = {}
+    for _ in range(_TURNS if start else 1):
+        sums = []
+        for label, item in items.items():
+            matrix = matrices[label]
+            if label in costs:
+                theta = np.array([costs[label].get(name, 0.0) for name in names[label]])
+                matrix = overlapped(matrix, theta, designs[label].resources(hardware))
+            sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
+        found = JointSystem.of(sums, keys).solve()
+        solved = {
+            label: dict(zip(names[label], map(float, part), strict=True))
+            for label, part in zip(items, found, strict=True)
+        }
+        costs = {label: solved[label] for label in start}
+    return solved
+
+
+def _names(design: Design, hardware: Hardware) -> list[str]:
+    return [column.coefficient.name for column in design.columns(hardware)]
 
 
 def _thinned(item: TileData, rng: np.random.Generator) -> TileData:

@@ -67,7 +67,7 @@ def core_rate(fit: TileFit, hardware: Hardware, counted: bool, others: Sequence[
         return Constant(None, (), reason, "FLOP/s", INTERVAL, remedy=remedy)
     weights = _step_weights(fit.tile.name, hardware)
     places = {estimate.name: j for j, estimate in enumerate(fit.estimates)}
-    needed = [name for name in weights if name not in ("step, last resident", "work-group step")]
+    needed = [name for name in weights if name != "work-group step"]
     missing = [name for name in needed if name not in places or not fit.estimates[places[name]].identifiable]
     if missing:
         reason = not_identifiable(f"the cost of {missing[0]!r} is not identified")
@@ -99,9 +99,12 @@ def _step_weights(tile: str, hardware: Hardware) -> dict[str, float]:
     residency = hardware.residency_of(tile)
     if residency == 1:
         weights = {"wave step": 1.0}
+    elif residency == 2:
+        weights = {"step, residents to 1": 1.0, "step, residents to 2": 2.0}
     else:
-        weights = {f"step, residents to {j}": float(j) for j in range(1, residency + 1)}
-    return {**weights, "step, last resident": 1.0, "work-group step": float(hardware.slots_of(tile))}
+        weights = {f"step, residents to {j}": float(j) for j in range(1, residency)}
+        weights["step, last resident"] = 1.0
+    return {**weights, "work-group step": float(hardware.slots_of(tile))}
 
 
 def _named(name: str) -> Callable[[Mapping[str, float]], float]:

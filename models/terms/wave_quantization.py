@@ -58,7 +58,11 @@ class WaveQuantization(Term):
     identified_by: ClassVar[str] = "shapes whose work-group counts pass several multiples of the cores"
 
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
-        """A wave and a wave's step; with several residents, one pair for each number they are counted up to."""
+        """A wave and a wave's step; with several residents, one pair for each number they are counted up to.
+
+        Where the last of more than two residents may cost more than the one before it, it has a pair of its own, in
+        place of that of all: a resident's cost is then counted up to the one before, and the last one's added.
+        """
         residency = hardware.residency_of(tile.name)
         if residency == 1:
             return (
@@ -66,7 +70,7 @@ class WaveQuantization(Term):
                 Coefficient("wave step", "s/(wave step)", "per mainloop step of a wave"),
             )
         found = []
-        for cap in range(1, residency + 1):
+        for cap in range(1, residency + 1 if residency < 3 else residency):
             of = "whatever a core holds" if cap == 1 else f"per resident, counted up to {cap} a core"
             found.append(Coefficient(f"wave, residents to {cap}", "s/wave", f"per wave, {of}"))
             found.append(Coefficient(f"step, residents to {cap}", "s/(wave step)", f"per wave and step, {of}"))
@@ -144,5 +148,5 @@ class WaveQuantization(Term):
 def _with_steps(waves: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Columns for a wave and for its step, interleaved, from counts of shape (n, R): by cap, and the last one."""
     if waves.shape[1] > 2:
-        waves = np.concatenate([waves, waves[:, -1:] - waves[:, -2:-1]], axis=1)
+        waves = np.concatenate([waves[:, :-1], waves[:, -1:] - waves[:, -2:-1]], axis=1)
     return np.stack([waves, waves * steps[:, None]], axis=2).reshape(waves.shape[0], -1)

@@ -5,7 +5,7 @@ import pytest
 
 from harness.tile import Tile
 from models.blocks import block_labels
-from models.cache_size import profile_cache, with_spill_size
+from models.cache_size import profile_cache
 from models.hardware import Hardware
 from models.problem import Problem
 from models.terms import ALL_TERMS
@@ -68,5 +68,5 @@ def test_the_size_is_found_where_memory_hides_behind_computing():
 
 @pytest.mark.parametrize(("kept", "expected"), [(0.0, 0.0), (16e6, 5e6)])
 def test_operands_are_kept_in_what_does_not_spill(kept, expected):
-    found = with_spill_size(Hardware(cache_bytes=16e6, kept_bytes=kept), 5e6)
+    found = Hardware(cache_bytes=16e6, kept_bytes=kept).with_spill_size(5e6)
     assert (found.cache_bytes, found.kept_bytes) == (5e6, expected)
