@@ -115,9 +115,12 @@ def planted(number: int, null: bool = False) -> list[Outcome]:
         mainloop = 2.0 * m * n * step / 5e12
         per_tile[label] = {f"B off {pitch} B": float(rng.uniform(0.05, 0.15)) * mainloop}
         if null:
-            waves = ["wave", "wave step"] if residency == 1 else []
-            waves += [f"{w}, residents to {j}" for j in range(1, residency + 1) for w in ("wave", "step")]
-            gone = [*(waves if residency > 1 else ["wave", "wave step"]), f"B off {pitch} B", "masked wave"]
+            gone = [
+                *held_costs("wave", residency),
+                *held_costs("step", residency),
+                f"B off {pitch} B",
+                "masked wave",
+            ]
             per_tile[label] = dict.fromkeys([*gone, "masked step", "missing step"], 0.0)
             per_tile[label]["work-group step"] = mainloop / cores
     if null:
@@ -136,9 +139,8 @@ def planted(number: int, null: bool = False) -> list[Outcome]:
     found = []
     for (m, n), label, residency in zip(sides, tiles, held, strict=True):
         known = plan.costs(label)
-        steps = [known["wave step"]] if residency == 1 else []
-        steps += [j * known[f"step, residents to {j}"] for j in range(1, residency + 1)] if residency > 1 else []
-        full = sum(steps) + cores * residency * known["work-group step"]
+        full = sum(count * known[name] for name, count in held_costs("step", residency).items())
+        full += cores * residency * known["work-group step"]
         true: dict[str, float | None] = {
             "cores": cores,
             "residency": residency,
@@ -154,6 +156,14 @@ def planted(number: int, null: bool = False) -> list[Outcome]:
             true = {name: None if name != "base_overhead_s" else value for name, value in true.items()}
         found += outcomes(fit.tiles[label].constants, true, label == tiles[0])
     return found
+
+
+def held_costs(kind: str, residency: int) -> dict[str, int]:
+    """Coefficients of a wave or of its step, and how often a wave of full cores has each."""
+    if residency == 1:
+        return {"wave" if kind == "wave" else "wave step": 1}
+    found = {f"{kind}, residents to {j}": j for j in range(1, residency + 1 if residency == 2 else residency)}
+    return found if residency == 2 else {**found, f"{kind}, last resident": 1}
 
 
 def outcomes(constants: object, truth: dict[str, float | None], first: bool) -> list[Outcome]:

@@ -245,7 +245,7 @@ def main() -> None:
         INTRODUCTION.format(
             draws=options.draws,
             seed=SEED,
-            cores=os.cpu_count(),
+            cores=options.workers,
             error=100 * np.sqrt(LEVEL * (1 - LEVEL) / options.draws),
             lack_of_fit=100 * LACK_OF_FIT,
             noise=100 * LAUNCH_NOISE,
