@@ -6,7 +6,8 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 2. the working set at which the cache spills is profiled (:mod:`models.cache_size`), and what else the timings tell
    of the hardware (:mod:`models.constants`), how far cores fall out of step among it (:mod:`models.core_spread`);
 3. optional terms are admitted by held-out error (:mod:`models.select`);
-4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`);
+4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`), and residents of such tiles
+   counted again on the launches that compute;
 5. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
    fit (:mod:`models.draws`).
 """
@@ -219,7 +220,8 @@ class AdditiveModel:
             weight = (fold_of_block != number).astype(np.float64)
             for label, part in zip(data, system.solve(weight), strict=True):
                 rows = fold_of_block[data[label].blocks] == number
-                held_out[label][rows] = predicted(data[label], prepared[label], rows, part, label in overlapping)
+                overlap = overlaps[label] if label in overlapping else None
+                held_out[label][rows] = predicted(data[label], prepared[label], rows, part, overlap)
         fits = {
             label: tile_fit(
                 data[label],
@@ -241,11 +243,16 @@ class AdditiveModel:
             hardware,
             [("cache_bytes", cache), ("channels", channels.channels), *spreads.items()],
             {label: fits[label].theta for label in overlapping},
+            frozenset(label for label in overlapping if overlaps[label].by_wave),
             own,
         )
         profiled = Profiled(waves, cache, channels, granules, effective, spreads, others)
         fits = {
-            label: replace(with_constants(label, fit, profiled, hardware), overlap=label in overlapping)
+            label: replace(
+                with_constants(label, fit, profiled, hardware),
+                overlap=label in overlapping,
+                by_wave=label in overlapping and overlaps[label].by_wave,
+            )
             for label, fit in fits.items()
         }
         result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)

@@ -13,6 +13,7 @@ from models.constants.constant import IDENTIFIED, Constant, Profile, not_identif
 from models.constants.scan import LEVEL, Scan, judge, places_of
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.last_wave import LastWave
 from models.overlap import fit_overlap, overlapped, waits_for_memory
 from models.problem import Problem
 from models.solve import solve_nonnegative
@@ -126,21 +127,24 @@ def _losses(
     sizes: Sequence[float],
     n_blocks: int,
 ) -> Array:
-    """Squared relative residuals by size and block, of memory costs that add or overlap, whichever fits better."""
+    """Squared relative residuals by size and block, of memory costs that add or overlap, as fits better."""
     weight = 1.0 / time[:, None]
     losses = np.empty((len(sizes), n_blocks))
     few = problem.flop / problem.footprint < np.quantile(problem.flop / problem.footprint, _WAITING)
     starts = [few]
+    waves = LastWave.of(problem, hardware, ALL_MECHANISMS)
     for number, size in enumerate(sizes):
         state = hardware.with_spill_size(size)
         design = Design.of(terms, problem.tile, state)
         matrix, resources = design.matrix(problem, state), design.resources(state)
         weighted = matrix * weight
         plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
-        theta, loss = fit_overlap(matrix, time, resources, [*starts, waits_for_memory(matrix, plain, resources)])
         residual = 1.0 - weighted @ plain
-        if loss < float(residual @ residual):
-            residual = 1.0 - overlapped(weighted, theta, resources) @ theta
-            starts = [few, waits_for_memory(matrix, theta, resources)]
+        begin = [*starts, waits_for_memory(matrix, plain, resources)]
+        for last in (None, waves) if waves.work.any() else (None,):
+            theta, loss = fit_overlap(matrix, time, resources, begin, last)
+            if loss < float(residual @ residual):
+                residual = 1.0 - overlapped(weighted, theta, resources, last) @ theta
+                starts = [few, waits_for_memory(matrix, theta, resources)]
         losses[number] = np.bincount(blocks, residual**2, n_blocks)
     return losses

@@ -4,9 +4,10 @@ The additive model charges every cost in full. On a device that moves data while
 
     launch + max(compute, memory),
 
-each part a sum of non-negative costs. Given which cells wait for memory, this is linear, so that it is fitted by
-turns (as max-affine functions are, Magnani & Boyd 2009): solve with the inactive part's columns at zero, assign
-each cell to its longer part, repeat; from several starts, because the turns find a local optimum.
+each part a sum of non-negative costs; or, where all waves but the last wait for memory, their memory and the last
+one's computing (:mod:`models.last_wave`). Given what bounds each cell, this is linear, so it is fitted by turns
+(as max-affine functions are, Magnani & Boyd 2009): solve with the columns that the bound leaves, find each cell's
+longest bound, repeat; from several starts, because the turns find a local optimum.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference.paired import PairedTest, paired_test
+from models.last_wave import LastWave
 from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 MEMORY, COMPUTE = "memory", "compute"
+
+BY_COMPUTE, BY_MEMORY, BY_LAST_WAVE = 0, 1, 2
+"""What bounds a cell."""
+
+Bounds = NDArray[np.int8]
 
 LEVEL = 0.05
 """A tile is said to overlap where its paired test is below this."""
@@ -51,11 +58,14 @@ class OverlapTest:
         Coefficients of the overlapping model.
     memory_bound : float
         Share of the cells that wait for memory under it.
+    by_wave : bool
+        Whether the last wave computes while the others wait for memory, rather than launches as a whole.
     """
 
     test: PairedTest
     theta: Array
     memory_bound: float
+    by_wave: bool = False
 
     @property
     def overlaps(self) -> bool:
@@ -78,18 +88,57 @@ def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> N
     return np.asarray(matrix[:, memory] @ theta[memory] > matrix[:, compute] @ theta[compute])
 
 
-def overlapped(matrix: Array, theta: Array, resources: Sequence[str]) -> Array:
-    """Design with the columns of each cell's shorter part at zero, shape (n, p).
+def bound_by(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Bounds:
+    """Find what bounds each cell, the longest of computing, memory, and memory with the last wave; shape (n,).
 
-    Its product with ``theta`` is launch + max(compute, memory), and the design is that model's derivative.
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, p)
+        Design of the sum.
+    theta : ndarray, shape (p,)
+    resources : sequence of str, length p
+    last : LastWave, optional
+        Of the same launches; without it, memory and computing overlap in a launch as a whole.
     """
-    return _split(matrix, waits_for_memory(matrix, theta, resources), resources)
+    moving, computing = _parts(resources)
+    memory, compute = matrix[:, moving] @ theta[moving], matrix[:, computing] @ theta[computing]
+    bounds = np.where(memory > compute, BY_MEMORY, BY_COMPUTE).astype(np.int8)
+    if last is not None:
+        both = (1.0 - last.traffic) * memory + last.work * compute
+        bounds[both > np.maximum(memory, compute)] = BY_LAST_WAVE
+    return bounds
+
+
+def overlapped(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Array:
+    """Design with the columns that what bounds each cell leaves, shape (n, p).
+
+    Its product with ``theta`` is launch + max(compute, memory, both with the last wave's computing), and the design
+    is that model's derivative.
+    """
+    return split(matrix, bound_by(matrix, theta, resources, last), resources, last)
+
+
+def split(matrix: Array, bounds: Bounds, resources: Sequence[str], last: LastWave | None = None) -> Array:
+    """Design with the columns that given bounds leave, shape (n, p)."""
+    moving, computing = _parts(resources)
+    memory, compute = (bounds == BY_MEMORY).astype(np.float64), (bounds == BY_COMPUTE).astype(np.float64)
+    if last is not None:
+        memory = np.where(bounds == BY_LAST_WAVE, 1.0 - last.traffic, memory)
+        compute = np.where(bounds == BY_LAST_WAVE, last.work, compute)
+    out = matrix.copy()
+    out[:, moving] *= memory[:, None]
+    out[:, computing] *= compute[:, None]
+    return out
 
 
 def fit_overlap(
-    matrix: Array, time: Array, resources: Sequence[str], starts: Sequence[NDArray[np.bool_]]
+    matrix: Array,
+    time: Array,
+    resources: Sequence[str],
+    starts: Sequence[NDArray[np.bool_]],
+    last: LastWave | None = None,
 ) -> tuple[Array, float]:
-    """Fit launch + max(compute, memory) to relative errors.
+    """Fit memory costs that overlap with computing to relative errors.
 
     Parameters
     ----------
@@ -99,6 +148,7 @@ def fit_overlap(
     resources : sequence of str, length p
     starts : sequence of ndarray of bool, shape (n,)
         Cells first taken as waiting for memory.
+    last : LastWave, optional
 
     Returns
     -------
@@ -110,17 +160,17 @@ def fit_overlap(
     weighted = matrix / time[:, None]
     best, least = np.zeros(matrix.shape[1]), np.inf
     for start in starts:
-        waiting = start
+        bounds = start.astype(np.int8)
         for _ in range(_TURNS):
-            design = _split(weighted, waiting, resources)
+            design = split(weighted, bounds, resources, last)
             theta = solve_nonnegative(design.T @ design, design.sum(axis=0))
-            now = waits_for_memory(weighted, theta, resources)
-            loss = float(np.sum((1.0 - _split(weighted, now, resources) @ theta) ** 2))
+            now = bound_by(weighted, theta, resources, last)
+            loss = float(np.sum((1.0 - split(weighted, now, resources, last) @ theta) ** 2))
             if loss < least:
                 best, least = theta, loss
-            if np.array_equal(now, waiting):
+            if np.array_equal(now, bounds):
                 break
-            waiting = now
+            bounds = now
     return best, least
 
 
@@ -133,6 +183,7 @@ def compare_overlap(
     places: tuple[Indices, Indices],
     intensity: Array,
     rng: np.random.Generator,
+    last: LastWave | None = None,
 ) -> OverlapTest | None:
     """Compare sum and overlap on held-out blocks of (M, N).
 
@@ -152,6 +203,9 @@ def compare_overlap(
         Arithmetic intensity of each cell, FLOP/byte: the low ones are the first to wait for memory.
     rng : numpy.random.Generator
         Draws the cells of large landscapes.
+    last : LastWave, optional
+        Of the same launches: overlap wave by wave is then tried beside overlap of whole launches, and the one that
+        fits better is compared.
 
     Returns
     -------
@@ -162,13 +216,17 @@ def compare_overlap(
     if time.size > _MOST_CELLS:
         rows = np.sort(rng.permutation(time.size)[:_MOST_CELLS])
         matrix, time, blocks, intensity = matrix[rows], time[rows], blocks[rows], intensity[rows]
+        last = None if last is None else last.take(rows)
     weighted = matrix / time[:, None]
     plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
     if np.sqrt(np.mean((weighted @ plain - 1.0) ** 2)) < _EXACT:
         return None
     starts = [waits_for_memory(weighted, plain, resources)]
     starts += [intensity < np.quantile(intensity, share) for share in _QUANTILES]
-    theta, _ = fit_overlap(matrix, time, resources, starts)
+    theta, loss = fit_overlap(matrix, time, resources, starts)
+    if last is not None:
+        other, less = fit_overlap(matrix, time, resources, starts, last)
+        theta, last = (other, last) if less < loss else (theta, None)
     if not theta[memory].any() and not plain[memory].any():
         return None
     losses = np.zeros((2, fold_of_block.size))
@@ -180,26 +238,20 @@ def compare_overlap(
         first = solve_nonnegative(train.T @ train, train.sum(axis=0))
         begin = [waits_for_memory(train, first, resources)]
         begin += [intensity[~out] < np.quantile(intensity[~out], share) for share in _QUANTILES]
-        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin)
+        inside, outside = (None if last is None else last.take(part) for part in (~out, out))
+        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin, inside)
         held = weighted[out]
-        residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources) @ second
+        residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources, outside) @ second
         for number, residual in enumerate(residuals):
             losses[number] += np.bincount(blocks[out], residual**2, minlength=fold_of_block.size)
     used = np.unique(blocks)
     rows_of, columns_of = places
     folds = int(fold_of_block.max()) + 1
     test = paired_test(losses[0, used], losses[1, used], rows_of[used], columns_of[used], folds)
-    return OverlapTest(test, theta, float(waits_for_memory(weighted, theta, resources).mean()))
+    waiting = float(waits_for_memory(weighted, theta, resources).mean())
+    return OverlapTest(test, theta, waiting, last is not None)
 
 
 def _parts(resources: Sequence[str]) -> tuple[Indices, Indices]:
     kinds = np.array(resources)
     return np.flatnonzero(kinds == MEMORY), np.flatnonzero(kinds == COMPUTE)
-
-
-def _split(matrix: Array, waiting: NDArray[np.bool_], resources: Sequence[str]) -> Array:
-    memory, compute = _parts(resources)
-    out = matrix.copy()
-    out[:, memory] *= waiting[:, None]
-    out[:, compute] *= ~waiting[:, None]
-    return out

@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.design import Design
+from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap import MEMORY, OverlapTest, compare_overlap, overlapped, waits_for_memory
+from models.last_wave import LastWave
+from models.overlap import MEMORY, Bounds, OverlapTest, bound_by, compare_overlap, overlapped, split
 from models.term import Term
 from models.terms.operand_rereads import OperandRereads
 from models.tile_data import TileData
@@ -79,6 +80,7 @@ def find_overlap(
             places,
             item.problem.flop / traffic,
             rng,
+            LastWave.of(item.problem, hardware, ALL_MECHANISMS),
         )
         if test is not None:
             found[label] = test
@@ -115,16 +117,20 @@ def prepare_overlapping(
     theta = {label: test.theta for label, test in tests.items() if test.overlaps}
     chosen = {label: wide[label] if label in theta else designs[label] for label in data}
     matrices = {label: design.matrix(data[label].problem, hardware) for label, design in chosen.items()}
-    waiting: dict[str, NDArray[np.bool_]] = {}
+    last = {
+        label: LastWave.of(data[label].problem, hardware, ALL_MECHANISMS) if tests[label].by_wave else None
+        for label in theta
+    }
+    bounds: dict[str, Bounds] = {}
     changed: dict[str, float] = {}
     for _ in range(_TURNS):
         shown = dict(matrices)
         for label, coefficients in theta.items():
             resources = chosen[label].resources(hardware)
-            now = waits_for_memory(matrices[label], coefficients, resources)
-            changed[label] = float(np.mean(now != waiting[label])) if label in waiting else 1.0
-            waiting[label] = now
-            shown[label] = overlapped(matrices[label], coefficients, resources)
+            now = bound_by(matrices[label], coefficients, resources, last[label])
+            changed[label] = float(np.mean(now != bounds[label])) if label in bounds else 1.0
+            bounds[label] = now
+            shown[label] = split(matrices[label], now, resources, last[label])
         prepared = prepare_tiles(data, chosen, hardware, n_blocks, shown)
         if not any(changed.values()):
             break
@@ -143,7 +149,7 @@ def prepare_overlapping(
 
 
 def predicted(
-    item: TileData, prepared: PreparedTile, rows: NDArray[np.bool_], theta: Array, overlaps: bool
+    item: TileData, prepared: PreparedTile, rows: NDArray[np.bool_], theta: Array, overlap: OverlapTest | None
 ) -> Array:
     """Times of some cells under the coefficients of a fold, seconds, shape (rows,).
 
@@ -154,11 +160,14 @@ def predicted(
     rows : ndarray of bool, shape (n,)
     theta : ndarray, shape (k,)
         Of the identified columns.
-    overlaps : bool
+    overlap : OverlapTest or None
+        Of a tile that overlaps.
     """
     kept = prepared.kept
-    if not overlaps:
+    if overlap is None:
         return np.asarray(prepared.matrix[np.ix_(rows, kept)] @ theta)
-    matrix = prepared.design.matrix(item.problem.take(np.flatnonzero(rows)), prepared.hardware)[:, kept]
+    problem = item.problem.take(np.flatnonzero(rows))
+    matrix = prepared.design.matrix(problem, prepared.hardware)[:, kept]
     resources = prepared.design.resources(prepared.hardware)
-    return np.asarray(overlapped(matrix, theta, [resources[int(j)] for j in kept]) @ theta)
+    last = LastWave.of(problem, prepared.hardware, ALL_MECHANISMS) if overlap.by_wave else None
+    return np.asarray(overlapped(matrix, theta, [resources[int(j)] for j in kept], last) @ theta)

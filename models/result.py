@@ -22,6 +22,7 @@ from models.constants.constant import Constant as Constant
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.hull import MeasuredHull
+from models.last_wave import LastWave
 from models.overlap import overlapped
 from models.problem import Problem
 from models.reasons import ZERO
@@ -93,6 +94,8 @@ class TileFit:
         Load paths of A and B that were measured (:meth:`models.problem.Problem.load_paths`).
     overlap : bool
         Whether memory costs hide behind computing, or computing behind them (:mod:`models.overlap`).
+    by_wave : bool
+        Whether they do so wave by wave, so that the last wave computes while the others wait for memory.
     """
 
     tile: Tile
@@ -111,6 +114,7 @@ class TileFit:
     hull: MeasuredHull
     paths: tuple[tuple[int, int], ...]
     overlap: bool = False
+    by_wave: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,8 @@ class FitResult:
         matrix = design.binding_matrix(problem, self.hardware, on, fit.theta)
         if not fit.overlap:
             return matrix
-        return overlapped(matrix, fit.theta, design.resources(self.hardware))
+        last = LastWave.of(problem, self.hardware, on) if fit.by_wave else None
+        return overlapped(matrix, fit.theta, design.resources(self.hardware), last)
 
     def time(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
         """Model time in seconds, shape (n,), with the mechanisms in ``on`` switched on."""
@@ -371,6 +376,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "hull": fit.hull.to_dict(),
         "paths": [list(pair) for pair in fit.paths],
         "overlap": fit.overlap,
+        "by_wave": fit.by_wave,
     }
 
 
@@ -392,4 +398,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         hull=MeasuredHull.from_dict(data["hull"]),
         paths=tuple((int(a), int(b)) for a, b in data["paths"]),
         overlap=bool(data["overlap"]),
+        by_wave=bool(data["by_wave"]),
     )

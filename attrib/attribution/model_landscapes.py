@@ -27,7 +27,7 @@ from attrib.landscape import Landscape
 from attrib.shapley import ShapleySample, antithetic_sample, exact_sample
 from attrib.stages import split_minimum
 from harness.grid import AXES
-from models.overlap import COMPUTE, MEMORY
+from models.overlap import BY_LAST_WAVE, BY_MEMORY, COMPUTE, MEMORY
 from models.result import FitResult
 
 Array = NDArray[np.float64]
@@ -232,7 +232,18 @@ class _Game:
                 states, mask = self.states, int(self.states.divisible[row, tile])
                 limits = states.times[row, tile, : states.limits[row]]
                 kinds = states.resources[tile]
-                add_up(self.banks.times, limits, kinds, self.banks.divisible, mask, layers[tile], binding[tile])
+                last = int(states.last_waves[row, tile])
+                add_up(
+                    self.banks.times,
+                    limits,
+                    kinds,
+                    self.banks.divisible,
+                    mask,
+                    self.banks.last_waves,
+                    last,
+                    layers[tile],
+                    binding[tile],
+                )
         layers[self.missing] = np.inf
         times: dict[int, Array] = {}
         for tiles, places in self.choices.items():
@@ -252,21 +263,35 @@ class _Game:
                 if tile in matrices:
                     out += matrices[tile][run].T @ flat[run]
                 else:
-                    self._by_coefficient(row, span, run, binding[tile, run], flat, out)
+                    last = int(self.states.last_waves[row, tile])
+                    self._by_coefficient(row, span, run, binding[tile, run], last, flat, out)
                 slopes[places, span] = out.reshape(-1, len(places), RAW_QUANTITIES).transpose(1, 0, 2)
         return layers, [times[place] for place in range(len(self.routes))]
 
     def _by_coefficient(
-        self, row: int, span: slice, run: Index, binding: NDArray[np.int8], slope: Array, out: Array
+        self, row: int, span: slice, run: Index, binding: NDArray[np.int8], last: int, slope: Array, out: Array
     ) -> None:
         """Add up the slopes of the cells that run one tile, by the limit and the resource that bound them."""
         kinds = self.states.resources_of_columns[span]
         for code in np.unique(binding):
-            limit, memory = divmod(int(code), 2)
-            # What hides behind the longer part costs nothing.
-            hidden = RESOURCES[COMPUTE] if memory else RESOURCES[MEMORY]
-            chosen = np.where(kinds == hidden, NOTHING, self.states.columns[row, limit, span])
-            by_coefficient(self.banks.columns, chosen, run[binding == code], slope, out)
+            limit, bound = divmod(int(code), 3)
+            cells, columns = run[binding == code], self.states.columns[row, limit, span]
+            if bound != BY_LAST_WAVE:
+                # What hides behind the longer part costs nothing.
+                hidden = RESOURCES[COMPUTE] if bound == BY_MEMORY else RESOURCES[MEMORY]
+                by_coefficient(self.banks.columns, np.where(kinds == hidden, NOTHING, columns), cells, slope, out)
+                continue
+            work, traffic = self.banks.last_waves[last][:, cells]
+            every = np.arange(cells.size)
+            for kind, part in ((0, 1.0), (RESOURCES[COMPUTE], work), (RESOURCES[MEMORY], 1.0 - traffic)):
+                chosen = np.where(kinds == kind, columns, NOTHING)
+                places = chosen[chosen != NOTHING]
+                if places.size:
+                    own = np.ascontiguousarray(self.banks.columns[places][:, cells])
+                    numbers = np.where(chosen == NOTHING, NOTHING, 0)
+                    numbers[chosen != NOTHING] = np.arange(places.size)
+                    weighted = slope[cells] * np.broadcast_to(part, cells.size)[:, None]
+                    by_coefficient(own, numbers, every, weighted, out)
 
     def _follow(self, route: Route, least: Array, values: Array, slope: Array | None) -> Array:
         """Pad and split; fill the values, and the slope (cell, quantity) by the chosen tile's time of each cell."""

@@ -32,6 +32,8 @@ def add_up(
     resources: Index,
     divisible: NDArray[np.bool_],
     mask: int,
+    last_waves: Array,
+    last: int,
     time: Array,
     binding: NDArray[np.int8],
 ) -> None:
@@ -40,8 +42,10 @@ def add_up(
     ``bank`` (state, cell) holds what a term costs in one of its states, ``states`` (limit, term) which one it is in
     under each limit (-1 for none), ``resources`` (term,) whether it adds (0), computes (1) or moves memory (2): of
     the last two the longer counts. ``divisible`` (mask, cell) says in row ``mask`` (-1 for nowhere) where limits
-    other than the first may bound. Fills ``time`` and ``binding`` of shape (cell,), twice the limit, plus one where
-    memory is the longer part.
+    other than the first may bound. ``last_waves`` (state, 2, cell) has in row ``last`` (-1 for none) the shares of
+    computing and of bytes of last waves, which may compute while the others wait for memory. Fills ``time`` and
+    ``binding`` of shape (cell,): three times the limit, plus one where memory bounds and two where it does with the
+    last wave's computing.
     """
     parts, chosen = np.empty((3, _BLOCK)), np.empty((3, _BLOCK))
     for start in range(0, time.size, _BLOCK):
@@ -62,13 +66,19 @@ def add_up(
                     continue
                 for part_of in range(3):
                     chosen[part_of, i] = parts[part_of, i]
-                binding[start + i] = 2 * limit
+                binding[start + i] = 3 * limit
             if mask < 0:
                 break
         for i in range(size):
-            if chosen[2, i] > chosen[1, i]:
-                binding[start + i] += 1
-            time[start + i] = chosen[0, i] + max(chosen[1, i], chosen[2, i])
+            computing, moving = chosen[1, i], chosen[2, i]
+            longest, bound = (moving, 1) if moving > computing else (computing, 0)
+            if last >= 0:
+                work, traffic = last_waves[last, 0, start + i], last_waves[last, 1, start + i]
+                both = (1.0 - traffic) * moving + work * computing
+                if both > longest:
+                    longest, bound = both, 2
+            binding[start + i] += bound
+            time[start + i] = chosen[0, i] + longest
 
 
 @njit

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.design import ALL_MECHANISMS
+from models.last_wave import LastWave
 from models.limits import Limit, bounded, limits
 from models.overlap import COMPUTE, MEMORY, overlapped
 from models.problem import Problem
@@ -67,11 +68,14 @@ class TermBanks:
     columns : ndarray, shape (column, cell)
         Design columns; none where no derivatives are wanted.
     divisible : ndarray of bool, shape (mask, cell)
+    last_waves : ndarray, shape (state, 2, cell)
+        Shares of computing and of bytes that last waves have (:mod:`models.last_wave`).
     """
 
     times: Array
     columns: Array
     divisible: NDArray[np.bool_]
+    last_waves: Array
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class CoalitionStates:
         Coefficients of all tiles, one tile after the other.
     divisible : ndarray of int, shape (coalition, tile)
         Launches that another limit may bound.
+    last_waves : ndarray of int, shape (coalition, tile)
+        Last waves that may compute while the others wait for memory, of tiles that overlap.
     limits : ndarray of int, shape (coalition,)
         How many limits there are, the first included.
     resources : ndarray of int, shape (tile, term)
@@ -99,6 +105,7 @@ class CoalitionStates:
     times: Index
     columns: Index
     divisible: Index
+    last_waves: Index
     limits: Index
     resources: Index
     resources_of_columns: Index
@@ -136,7 +143,7 @@ def term_states(
     sizes = [fit.tiles[label].theta.size for label in labels]
     times = np.full((count, len(labels), MOST_LIMITS, most), NOTHING, dtype=np.int64)
     columns = np.full((count, MOST_LIMITS, sum(sizes)), NOTHING, dtype=np.int64)
-    loose = np.full((count, len(labels)), NOTHING, dtype=np.int64)
+    loose, last = np.full((2, count, len(labels)), NOTHING, dtype=np.int64)
     numbers = np.ones(count, dtype=np.int64)
     resources = np.zeros((len(labels), most), dtype=np.int64)
     of_columns = np.zeros(sum(sizes), dtype=np.int64)
@@ -154,12 +161,13 @@ def term_states(
             tile = _Tile(fit, label, problem, bank)
             for row, on in enumerate(coalitions):
                 loose[row, place], found = tile.states(on)
+                last[row, place] = tile.last_wave(on)
                 numbers[row] = max(numbers[row], len(found))
                 for limit, (states, places) in enumerate(found):
                     times[row, place, limit, : len(states)] = states
                     columns[row, limit, start : start + size] = places
         start += size
-    found_states = CoalitionStates(times, columns, loose, numbers, resources, of_columns, tuple(separable))
+    found_states = CoalitionStates(times, columns, loose, last, numbers, resources, of_columns, tuple(separable))
     return found_states, bank.close()
 
 
@@ -171,6 +179,7 @@ class _Bank:
         self.times: list[Array] = []
         self.columns: list[Array] = []
         self.divisible: list[NDArray[np.bool_]] = []
+        self.last_waves: list[Array] = []
 
     def add(self, matrix: Array, theta: Array, silent: NDArray[np.bool_]) -> tuple[int, Index]:
         """Put a term's time and its columns into the banks, unless they are zero; return where they are."""
@@ -192,8 +201,9 @@ class _Bank:
         def stack(rows: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
             return np.stack(rows) if rows else np.empty((0, self.cells), dtype=kind)
 
+        last = np.stack(self.last_waves) if self.last_waves else np.empty((0, 2, self.cells))
         return TermBanks(
-            stack(self.times, np.float64), stack(self.columns, np.float64), stack(self.divisible, np.bool_)
+            stack(self.times, np.float64), stack(self.columns, np.float64), stack(self.divisible, np.bool_), last
         )
 
 
@@ -201,7 +211,7 @@ class _Tile:
     """One tile's terms under every limit, and what has been found of them so far."""
 
     def __init__(self, fit: FitResult, label: str, problem: Problem, bank: _Bank) -> None:
-        self.fit, self.problem, self.bank = fit, problem, bank
+        self.fit, self.label, self.problem, self.bank = fit, label, problem, bank
         item, self.design = fit.tiles[label], fit.design(label)
         widths = [len(term.coefficients(self.design.tile, fit.hardware)) for term in self.design.terms]
         ends = np.cumsum(widths)
@@ -210,6 +220,7 @@ class _Tile:
         self.silent = (item.theta == 0) & ~np.any(item.draws != 0, axis=0)
         self.known: dict[tuple[int, Limit | None], _Answers] = {}
         self.masks = _Answers()
+        self.lasts = _Answers()
 
     def states(self, on: frozenset[str]) -> tuple[int, list[tuple[list[int], Index]]]:
         """Where launches are divisible, and under each limit the states of the terms and the columns."""
@@ -223,6 +234,17 @@ class _Tile:
                 places.append(columns)
             found.append((states, np.concatenate(places)))
         return int(mask), found
+
+    def last_wave(self, on: frozenset[str]) -> int:
+        """Where the shares of last waves are."""
+        return int(self.lasts.of(on, self._last)) if self.fit.tiles[self.label].by_wave else NOTHING
+
+    def _last(self, consulted: Consulted) -> int:
+        last = LastWave.of(self.problem, self.fit.hardware, consulted)
+        if not last.work.any():
+            return NOTHING
+        self.bank.last_waves.append(np.stack([last.work, last.traffic]))
+        return len(self.bank.last_waves) - 1
 
     def _term(self, index: int, term: Term, limit: Limit | None, on: frozenset[str]) -> tuple[int, Index]:
         # What does not override the limits costs the same under each.
@@ -296,7 +318,10 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
             chosen[binding] = matrix[binding]
             longest = np.where(binding, time, longest)
         if fit.tiles[label].overlap:
-            chosen = overlapped(chosen, tile.theta, tile.design.resources(fit.hardware))
+            place, last = tile.last_wave(frozenset(on)), None
+            if place != NOTHING:
+                last = LastWave(*bank.last_waves[place])
+            chosen = overlapped(chosen, tile.theta, tile.design.resources(fit.hardware), last)
         own = fit.matrix(label, some, frozenset(on))
         same = np.all(chosen == own, axis=1).mean()
         if same < _SAME or not np.allclose(chosen @ tile.theta, own @ tile.theta, rtol=1e-9, atol=0.0):

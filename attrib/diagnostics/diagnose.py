@@ -28,6 +28,7 @@ from models.inference.lack_of_fit import PureError, lack_of_fit
 from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
+from models.last_wave import LastWave
 from models.overlap import COMPUTE, MEMORY, compare_overlap, waits_for_memory
 from models.overlap_tiles import with_memory
 from models.problem import Problem
@@ -132,7 +133,8 @@ def _tile(
         wide = with_memory(fit.design(label), ALL_TERMS, fit.hardware)  # as when the model was chosen
         whole, resources = wide.matrix(problem, fit.hardware), wide.resources(fit.hardware)
         intensity = problem.flop / problem.footprint
-        overlap = compare_overlap(whole, time, resources, blocks, fold_of_block, places, intensity, rng)
+        last = LastWave.of(problem, fit.hardware, ALL_MECHANISMS)
+        overlap = compare_overlap(whole, time, resources, blocks, fold_of_block, places, intensity, rng, last)
     mean_square = float(np.mean(residual**2))
     bounds = item.draws
     half_width = np.zeros(kept.size)

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants.constant import Constant, Profile
-from models.design import Design
+from models.design import ALL_MECHANISMS, Design
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
+from models.last_wave import LastWave
 from models.overlap import overlapped
 from models.term import Term
 from models.tile_data import TileData
@@ -57,6 +58,7 @@ def solved_alternatives(
     hardware: Hardware,
     open_constants: Sequence[tuple[str, Constant | None]],
     theta: Mapping[str, Array],
+    by_wave: frozenset[str],
     rng: np.random.Generator,
 ) -> list[Alternative]:
     """Solve the model under the choices of the fit, which come first, and under each tenable alternative.
@@ -74,6 +76,8 @@ def solved_alternatives(
         Profiles of ``"cache_bytes"``, ``"channels"`` and, by tile label, of spreads.
     theta : mapping of tile label to ndarray, shape (p,)
         Of tiles that overlap memory with computing: the coefficients of their designs, which assign their cells.
+    by_wave : frozenset of str
+        Those of them that overlap wave by wave.
     rng : numpy.random.Generator
         Draws the sample of the shapes.
 
@@ -88,14 +92,14 @@ def solved_alternatives(
         label: dict(zip(_names(designs[label], hardware), map(float, costs), strict=True))
         for label, costs in theta.items()
     }
-    found = [Alternative(hardware, _solve(items, designs, hardware, start))]
+    found = [Alternative(hardware, _solve(items, designs, hardware, start, by_wave))]
     if any(every[label].names != designs[label].names for label in items):
-        found.append(Alternative(hardware, _solve(items, every, hardware, start)))
+        found.append(Alternative(hardware, _solve(items, every, hardware, start, by_wave)))
     for key, constant in open_constants:
         profile = None if constant is None else constant.profile
         for state in _states(hardware, key, profile):
             kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in designs.items()}
-            found.append(Alternative(state, _solve(items, kept, state, start)))
+            found.append(Alternative(state, _solve(items, kept, state, start, by_wave)))
     return found
 
 
@@ -125,6 +129,7 @@ def _solve(
     designs: Mapping[str, Design],
     hardware: Hardware,
     start: Mapping[str, Mapping[str, float]],
+    by_wave: frozenset[str],
 ) -> dict[str, dict[str, float]]:
     """Costs by name; cells of tiles that overlap are first assigned by the costs of the fit, then by their own."""
     names = {label: _names(designs[label], hardware) for label in items}
@@ -144,7 +149,8 @@ def _solve(
             matrix = matrices[label]
             if label in costs:
                 theta = np.array([costs[label].get(name, 0.0) for name in names[label]])
-                matrix = overlapped(matrix, theta, designs[label].resources(hardware))
+                last = LastWave.of(item.problem, hardware, ALL_MECHANISMS) if label in by_wave else None
+                matrix = overlapped(matrix, theta, designs[label].resources(hardware), last)
             sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
         found = JointSystem.of(sums, keys).solve()
         solved = {

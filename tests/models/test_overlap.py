@@ -10,7 +10,10 @@ from harness.tile import Tile
 from models.additive import AdditiveModel
 from models.blocks import Blocks, fold_labels
 from models.design import ALL_MECHANISMS
+from models.hardware import Hardware
+from models.last_wave import LastWave
 from models.overlap import compare_overlap, fit_overlap, overlapped, waits_for_memory
+from models.problem import Problem
 from models.result import FitResult
 
 DEVICE = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)
@@ -41,7 +44,7 @@ def matrix():
     return M, N, K, np.stack(columns, axis=1)
 
 
-def compared(law, seed, scale=1.0):
+def compared(law, seed, scale=1.0, time=None, last=None):
     M, N, K, columns = matrix()
     division = Blocks.of(M, N)
     distinct, blocks = np.unique(division.labels(M, N), return_inverse=True)
@@ -50,10 +53,9 @@ def compared(law, seed, scale=1.0):
     fold_of_block[blocks] = fold
     places = np.divmod(distinct, division.edges_n.size + 1)
     intensity = M * N * K / (M * K + K * N + M * N)
-    time = landscape(law, seed, scale=scale).ravel()
-    return compare_overlap(
-        columns, time, RESOURCES, blocks, fold_of_block, places, intensity, np.random.default_rng(seed)
-    )
+    time = landscape(law, seed, scale=scale).ravel() if time is None else time
+    rng = np.random.default_rng(seed)
+    return compare_overlap(columns, time, RESOURCES, blocks, fold_of_block, places, intensity, rng, last)
 
 
 @pytest.mark.parametrize("scale", [0.7, 1.0, 2.0])
@@ -145,3 +147,23 @@ def test_the_model_file_keeps_the_overlap(fits, tmp_path):
     )
     assert again.tiles[label].overlap
     assert fits["sum"].to_contract()[label]["overlap"] is False
+
+
+def test_overlap_wave_by_wave_is_told_from_that_of_launches():
+    """Where most waves wait for memory, the last one may compute."""
+    M, N, K, columns = matrix()
+    last = LastWave.of(Problem(M, N, K, Tile.parse("128x128x64")), Hardware(cores=20), ALL_MECHANISMS)
+    theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
+    _, compute, memory = costs(M, N, K)
+    noise = np.exp(0.004 * np.random.default_rng(5).standard_normal(M.size))
+    by_wave = overlapped(columns, theta, RESOURCES, last) @ theta
+    waves = np.ceil(np.ceil(M / 128) * np.ceil(N / 128) / 20)
+    left = np.ceil(M / 128) * np.ceil(N / 128) - (waves - 1) * 20
+    part = np.where(waves > 1, left / (left + (waves - 1) * 20), 0.0)
+    both = (1 - part) * memory + np.where(waves > 1, compute / waves, 0.0)
+    np.testing.assert_allclose(by_wave, LAUNCH + np.maximum(np.maximum(compute, memory), both))
+    for truth, time in ((False, LAUNCH + np.maximum(compute, memory)), (True, by_wave)):
+        found = compared("", 0, time=time * noise, last=last)
+        assert found.overlaps
+        assert found.by_wave == truth
+        np.testing.assert_allclose(found.theta, theta, rtol=0.05)

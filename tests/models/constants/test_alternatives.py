@@ -34,7 +34,7 @@ def solved(data, constants=(), left_out=()):
     terms = [term for term in ALL_TERMS if term.name not in left_out]
     designs = {label: Design.of(terms, item.tile, HARDWARE) for label, item in data.items()}
     rng = np.random.default_rng(1)
-    return solved_alternatives(data, designs, ALL_TERMS, HARDWARE, constants, {}, rng)
+    return solved_alternatives(data, designs, ALL_TERMS, HARDWARE, constants, {}, frozenset(), rng)
 
 
 def test_without_alternatives_there_are_the_costs_of_the_fit_alone(data, plan):

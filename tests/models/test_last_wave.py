@@ -1,0 +1,45 @@
+"""Shares of last waves, against waves counted one by one."""
+
+import numpy as np
+import pytest
+
+from harness.tile import Tile
+from models.design import ALL_MECHANISMS
+from models.hardware import Hardware
+from models.last_wave import LastWave
+from models.limits import FILL, QUANTIZATION
+from models.problem import Problem
+
+TILE = Tile.parse("128x128x32")
+HARDWARE = Hardware(cores=6, residency={TILE.name: 2})
+
+
+def problem(*shapes):
+    return Problem(*np.array(shapes, dtype=np.int64).T, TILE)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 4), (1, 13), (5, 5), (12, 2), (25, 1), (7, 9)])
+def test_shares_of_the_last_wave(rows, columns):
+    left, waves = rows * columns, 0
+    while left > 0:
+        last, left, waves = left, left - 12, waves + 1
+    found = LastWave.of(problem((128 * rows, 128 * columns - 5, 64)), HARDWARE, ALL_MECHANISMS)
+    expected = (1.0 / waves, last / (rows * columns)) if waves > 1 else (0.0, 0.0)
+    assert (found.work[0], found.traffic[0]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("off", "some"), [(QUANTIZATION, False), (FILL, True)])
+def test_divisible_launches_have_no_last_wave(off, some):
+    found = LastWave.of(problem((128 * 13, 128, 64)), HARDWARE, ALL_MECHANISMS - {off})
+    assert (found.work.any(), found.traffic.any()) == (some, some)
+
+
+def test_a_hidden_tile_has_no_waves():
+    hidden = Problem(np.array([4096]), np.array([4096]), np.array([64]), Tile.parse("vendor"))
+    assert not LastWave.of(hidden, HARDWARE, ALL_MECHANISMS).work.any()
+
+
+def test_launches_are_taken_with_their_shares():
+    found = LastWave.of(problem((128 * 13, 128, 64), (128 * 30, 128, 64)), HARDWARE, ALL_MECHANISMS)
+    assert found.take(np.array([1])).work.tolist() == [1.0 / 3.0]
+    assert found.take(np.array([True, False])).traffic.tolist() == [1.0 / 13.0]
