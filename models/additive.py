@@ -6,8 +6,8 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 2. the working set at which the cache spills is profiled (:mod:`models.cache_size`), and what else the timings tell
    of the hardware (:mod:`models.constants`), how far cores fall out of step among it (:mod:`models.core_spread`);
 3. optional terms are admitted by held-out error (:mod:`models.select`);
-4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`), and residents of such tiles
-   counted again on the launches that compute;
+4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`), and residents of such
+   tiles counted again on the launches that compute;
 5. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
    fit (:mod:`models.draws`).
 """
