@@ -198,7 +198,9 @@ def simulated(number: int) -> list[Outcome]:
     found = []
     for tile in twin.tiles:
         kernel, chip = twin.chip.kernels[tile], twin.chip.numbers
-        rate = chip.engines * chip.flop_per_cycle * chip.clock_hz * kernel.efficiency
+        # Costs of a wave are those of an average core (models/list_scheduling.py).
+        average = 1.0 - chip.core_spread / 2.0
+        rate = chip.engines * chip.flop_per_cycle * chip.clock_hz * kernel.efficiency * average
         true: dict[str, float | None] = {
             "cores": chip.cores,
             "residency": twin.residents(tile),

@@ -1,6 +1,7 @@
 """Print how often 95 % intervals of coefficients and of shares cover the truth.
 
-``PYTHONPATH=. python docs/interval_coverage.py --draws 500 --workers 16 > docs/interval_coverage.md``
+``PYTHONPATH=. python docs/interval_coverage.py --draws 500 --workers 16 --settings 0.25 smooth``, kept in
+``docs/interval_coverage.md``; other fields, 250 landscapes each, in ``docs/interval_coverage_other_fields.md``.
 
 A landscape of two tiles is planted with known costs, fitted as a measured one would be (constants profiled, terms
 chosen, coefficients drawn), and its throughput's roughness is attributed. Two costs are planted as zero. The lack

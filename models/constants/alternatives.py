@@ -98,8 +98,10 @@ def solved_alternatives(
     for key, constant in open_constants:
         profile = None if constant is None else constant.profile
         for state in _states(hardware, key, profile):
-            kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in designs.items()}
-            found.append(Alternative(state, _solve(items, kept, state, start, by_wave)))
+            # A term that was not chosen may have been so for want of this very value.
+            for some in (designs, every) if key == "cache_bytes" else (designs,):
+                kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in some.items()}
+                found.append(Alternative(state, _solve(items, kept, state, start, by_wave)))
     return found
 
 

@@ -63,9 +63,10 @@ def test_each_tenable_value_is_tried_once(data):
     ]
     found = solved(data, [*constants, ("cache_bytes", None)])
     states = [other.hardware for other in found[1:]]
-    assert [state.cache_bytes for state in states[:1]] == [4e6]
-    assert (states[1].channels, states[1].interleave_bytes) == (4, 256)
-    tried = [state.core_spread_of(TILES[1]) for state in states[2:]]
+    # A size is tried with the terms of the fit, and with all that apply.
+    assert [state.cache_bytes for state in states[:2]] == [4e6, 4e6]
+    assert (states[2].channels, states[2].interleave_bytes) == (4, 256)
+    tried = [state.core_spread_of(TILES[1]) for state in states[3:]]
     assert len(tried) <= 5
     assert max(tried) == pytest.approx(0.11)
     assert all(state != HARDWARE for state in states)
