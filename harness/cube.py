@@ -216,7 +216,7 @@ def output_bytes_of(cube: xr.Dataset) -> int:
 
 
 def cache_state_of(cube: xr.Dataset) -> str | None:
-    """Return how launches found the caches, ``"warm"``, ``"cold"`` or ``"rotating"``; ``None`` if nobody says.
+    """Return how launches found the caches, ``"warm"`` say; ``None`` if nobody says.
 
     Measured cubes state it in their protocol, simulated ones beside their numbers.
     """
@@ -224,7 +224,7 @@ def cache_state_of(cube: xr.Dataset) -> str | None:
         try:
             stated = json.loads(str(cube.attrs.get(name, "{}")))
         except ValueError:
-            continue
+            continue  # a cube from elsewhere may describe its protocol in words
         if isinstance(stated, dict) and isinstance(stated.get("cache"), str):
             return str(stated["cache"]).partition(":")[0]
     return None

@@ -124,7 +124,10 @@ class AdditiveModel:
         stated = ("vector_bytes", "pitch_multiple", "core_limit")
         vector, pitch, limit = (int(cube.attrs.get(key, 0)) for key in stated)
         hardware = Hardware.from_device(device, vector or None, pitch or None)
-        if cache_state_of(cube) == "warm":
+        caches = {state for part in (cube, *also) if (state := cache_state_of(part)) is not None}
+        if len(caches) > 1:
+            raise FitError(f"all cubes of a fit must find the caches alike, these {' and '.join(sorted(caches))}")
+        if caches == {"warm"}:
             hardware = replace(hardware, kept_bytes=hardware.cache_bytes)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}

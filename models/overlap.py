@@ -84,8 +84,7 @@ def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> N
     resources : sequence of str, length p
         :attr:`models.term.Term.resource` of each column.
     """
-    memory, compute = _parts(resources)
-    return np.asarray(matrix[:, memory] @ theta[memory] > matrix[:, compute] @ theta[compute])
+    return np.asarray(bound_by(matrix, theta, resources) == BY_MEMORY)
 
 
 def bound_by(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Bounds:

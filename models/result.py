@@ -206,8 +206,8 @@ class FitResult:
 
         Whatever looks at a model under other coefficients or with mechanisms off goes through this one place. Where
         mechanisms that are off leave the choice of what bounds a launch (:mod:`models.limits`), it is made here for
-        the estimated coefficients. Where memory and computing overlap, so is which of the two lasts longer: the
-        columns of the other are zero.
+        the estimated coefficients. Where memory and computing overlap, so is what bounds the launch
+        (:mod:`models.overlap`): columns are scaled by what is left of their cost.
         """
         fit, design = self.tiles[label], self.design(label)
         matrix = design.binding_matrix(problem, self.hardware, on, fit.theta)

@@ -29,7 +29,7 @@ from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
 from models.last_wave import LastWave
-from models.overlap import COMPUTE, MEMORY, compare_overlap, waits_for_memory
+from models.overlap import bound_by, compare_overlap, split
 from models.overlap_tiles import with_memory
 from models.problem import Problem
 from models.result import FitResult
@@ -216,15 +216,14 @@ def _tests(
     parts.append(matrix)
     model = tuple(places)
     others = Design.of([term for term in ALL_TERMS if term.name not in places], item.tile, fit.hardware)
-    waits = np.zeros(problem.size, dtype=np.bool_)
-    if item.overlap:
-        plain = fit.design(label)
-        waits = waits_for_memory(plain.matrix(problem, fit.hardware), item.theta, plain.resources(fit.hardware))
+    last = LastWave.of(problem, fit.hardware, ALL_MECHANISMS) if item.by_wave else None
+    plain = fit.design(label)
+    bounds = bound_by(plain.matrix(problem, fit.hardware), item.theta, plain.resources(fit.hardware), last)
     for term in others.terms:
         columns = term.columns(problem, fit.hardware, ALL_MECHANISMS)
-        if item.overlap and term.resource in (MEMORY, COMPUTE):
+        if item.overlap:
             # Beside a model that overlaps, a term is charged where its own resource is what lasts.
-            columns = columns * (waits == (term.resource == MEMORY))[:, None]
+            columns = split(columns, bounds, [term.resource] * columns.shape[1], last)
         places[term.name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)

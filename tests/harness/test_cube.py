@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.cube import (
     DENSE_DIMS,
     STATUS,
+    cache_state_of,
     dense_cube,
     densify,
     device_of,
@@ -238,3 +239,19 @@ def test_sparse_cube_needs_no_order():
     cube = sparse_cube([1e-3, 2e-3, 3e-3], [[9, 9, 9], [1, 1, 1], [9, 9, 9]], [TILES[1]] * 3, B580)
     assert cube["M"].values.tolist() == [9, 1, 9]
     assert tiles_of(cube) == (TILES[1],)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "state"),
+    [
+        ({"protocol": '{"cache": "cold", "seed": 1}'}, "cold"),
+        ({"protocol": '{"cache": "warm: one untimed launch"}'}, "warm"),
+        ({"twin": '{"cache": "warm"}'}, "warm"),
+        ({"protocol": "we ran it often", "twin": '{"cache": "cold"}'}, "cold"),
+        ({"protocol": '{"cache": 3}'}, None),
+        ({"protocol": "[1]"}, None),
+        ({}, None),
+    ],
+)
+def test_a_cube_tells_how_launches_found_the_caches(attrs, state):
+    assert cache_state_of(xr.Dataset(attrs=attrs)) == state

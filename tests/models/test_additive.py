@@ -450,6 +450,12 @@ def test_load_paths_that_were_not_measured_are_extrapolated(machine, planted, fi
     assert fit.tiles[label].paths == ((0, 0),)
 
 
+def test_cubes_that_find_the_caches_differently_are_no_one_fit(planted):
+    warm, cold = (planted.assign_attrs(protocol=f'{{"cache": "{state}"}}') for state in ("warm", "cold"))
+    with pytest.raises(FitError, match="caches alike, these cold and warm"):
+        MODEL.fit(warm, also=[cold])
+
+
 def test_cubes_of_two_dtypes_are_no_one_fit(planted):
     other = planted.assign_attrs(dtype="f32")
     with pytest.raises(FitError, match="one device and one dtype"):
