@@ -30,6 +30,7 @@ from models.inference.interactions import judge_interactions, product_columns
 from models.inference.lack_of_fit import PureError, lack_of_fit
 from models.inference.nested import adjusted, judge_additions
 from models.inference.surrogates import Surrogates
+from models.last_wave import LastWave
 from models.overlap import compare_overlap
 from models.problem import Problem
 from models.solve import solve_nonnegative
@@ -134,7 +135,8 @@ def overlap(kind: str, law: str, seed: int) -> dict[str, float]:
     fold_of_block[blocks] = fold
     spot = np.divmod(distinct, division.edges_n.size + 1)
     intensity = shapes.flop / shapes.footprint
-    found = compare_overlap(every[:, used], time, resources, blocks, fold_of_block, spot, intensity, rng)
+    last = LastWave.of(shapes, HARDWARE, ALL_MECHANISMS)
+    found = compare_overlap(every[:, used], time, resources, blocks, fold_of_block, spot, intensity, rng, last)
     return {"overlap": 1.0 if found is None else found.test.p_value}
 
 
