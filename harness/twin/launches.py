@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.compiled import njit
 from harness.twin.chip import ChipNumbers, KernelNumbers
 from harness.twin.mechanisms import Switches
-from harness.twin.schedule import makespan
+from harness.twin.schedule import makespan, overlapped
 from harness.twin.workgroups import along_n, demands
 
 
@@ -40,33 +40,27 @@ def launch_seconds(
     """Seconds of one launch, its base overhead excluded, in one raster order.
 
     Where work-groups are divisible (without "wave quantization") the launch takes what its busiest resource
-    takes when everything is spread evenly: engines or slots. The memory is one for all cores: its bytes move no
-    faster for being spread over more of them.
+    takes when everything is spread evenly: engines or slots. The memory is one for all cores: its bytes move
+    neither faster for being spread over more of them, nor slower because cores are slow or hold few work-groups.
     """
     solo_rate = demands(M, N, K, kernel, chip, on, cold, by_n, wait, work, loads)
     count = (-(-M // kernel.m)) * (-(-N // kernel.n))
     residents = chip.subgroups_per_core // kernel.sub_groups
     slots = chip.cores * residents
     speed = core_speeds(chip, on)
+    if on.wave_quantization and (on.wave_fill or count >= slots):
+        return makespan(wait, work, loads, count, speed, residents, solo_rate, chip.overlap, np.empty(0))
     engines = occupied = longest = memory = 0.0
     for index in range(count):
         engines += work[index]
         occupied += wait[index] + work[index] / solo_rate
         if index % slots == 0:
-            memory += loads[index] * min(residents, -(-(count - index) // chip.cores))
-        work[index] = overlapped(work[index], loads[index], chip.overlap)
-        longest = max(longest, wait[index] + work[index] / solo_rate)
-    if on.wave_quantization and (on.wave_fill or count >= slots):
-        return makespan(wait, work, count, speed, residents, solo_rate, np.empty(0))
+            side_by_side = min(residents, -(-(count - index) // chip.cores))
+            memory += loads[index] * max(float(side_by_side), 1.0 / solo_rate)
+        alone = overlapped(work[index], loads[index], chip.overlap) / solo_rate
+        longest = max(longest, wait[index] + alone)
     even = overlapped(max(engines / speed.sum(), occupied / slots), memory, chip.overlap)
     return float(max(even, longest) if on.wave_fill else even)
-
-
-@njit
-def overlapped(compute: float, memory: float, power: float) -> float:
-    """Seconds of computing and of moving bytes at the same time: the longer of the two, rounded where they meet."""
-    longer, shorter = max(compute, memory), min(compute, memory)
-    return float(longer * (1.0 + (shorter / longer) ** power) ** (1.0 / power)) if longer > 0.0 else 0.0
 
 
 @njit

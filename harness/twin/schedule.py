@@ -12,25 +12,36 @@ _ROUNDING = 4e-15
 
 
 @njit
+def overlapped(compute: float, memory: float, power: float) -> float:
+    """Seconds of computing and of moving bytes at the same time: the longer of the two, rounded where they meet."""
+    longer, shorter = max(compute, memory), min(compute, memory)
+    return float(longer * (1.0 + (shorter / longer) ** power) ** (1.0 / power)) if longer > 0.0 else 0.0
+
+
+@njit
 def makespan(
     wait: NDArray[np.float64],
     work: NDArray[np.float64],
+    loads: NDArray[np.float64],
     count: int,
     speed: NDArray[np.float64],
     residents: int,
     solo_rate: float,
+    power: float,
     ends: NDArray[np.float64],
 ) -> float:
     """Run all work-groups and return the time at which the last one ends.
 
     Work-groups go out in order, each as soon as there is a free slot, to the core with the fewest residents (the
     lowest index of equals). A work-group first waits, without using engines; then it shares its core's engines
-    evenly with the others that run there, none above ``solo_rate`` of a core.
+    evenly with the others that run there, none above ``solo_rate`` of a core. It moves its bytes meanwhile; where
+    they take longer, the engines idle. A slow core computes slowly, but waits for its bytes no longer than others.
 
     Parameters
     ----------
-    wait, work : ndarray of float64, shape (>= count,)
-        Seconds without and seconds of whole engines, per work-group.
+    wait, work, loads : ndarray of float64, shape (>= count,)
+        Seconds without engines, seconds of whole engines, and seconds of a whole core of rate 1 that the bytes
+        keep busy, per work-group.
     count : int
         Work-groups.
     speed : ndarray of float64, shape (cores,)
@@ -39,6 +50,8 @@ def makespan(
         Slots of a core.
     solo_rate : float
         Largest share of a core that one work-group can use.
+    power : float
+        Exponent by which computing and moving bytes overlap.
     ends : ndarray of float64, shape (>= count,)
         Filled with the end of each work-group; empty to do without.
 
@@ -48,7 +61,7 @@ def makespan(
         Seconds.
     """
     if residents == 1:
-        return _unshared(wait, work, count, speed, solo_rate, ends)
+        return _unshared(wait, work, loads, count, speed, solo_rate, power, ends)
     cores = speed.size
     size = cores * residents
     state = np.zeros(size, dtype=np.int8)
@@ -78,7 +91,7 @@ def makespan(
                 slot += 1
             state[slot] = _WAITING
             due[slot] = now + wait[issued]
-            need[slot] = work[issued]
+            need[slot] = overlapped(work[issued], loads[issued] * speed[core], power)
             owner[slot] = issued
             taken[core] += 1
             issued += 1
@@ -116,9 +129,11 @@ def makespan(
 def _unshared(
     wait: NDArray[np.float64],
     work: NDArray[np.float64],
+    loads: NDArray[np.float64],
     count: int,
     speed: NDArray[np.float64],
     solo_rate: float,
+    power: float,
     ends: NDArray[np.float64],
 ) -> float:
     """Run work-groups that have a core each: without sharing, each one's end is known when it starts."""
@@ -130,7 +145,8 @@ def _unshared(
         for other in range(1, cores):
             if free[other] < free[core]:
                 core = other
-        free[core] += wait[index] + work[index] / (speed[core] * solo_rate)
+        need = overlapped(work[index], loads[index] * speed[core], power)
+        free[core] += wait[index] + need / (speed[core] * solo_rate)
         last = max(last, free[core])
         if ends.size > 0:
             ends[index] = free[core]

@@ -142,7 +142,7 @@ def demands(
         Whether consecutive work-groups walk along N.
     wait, work, loads : ndarray of float64
         Filled: seconds before a work-group's mainloop keeps engines busy, seconds of a whole core's engines that
-        it needs, and seconds of a whole core for which its bytes occupy the memory.
+        it needs, and seconds of a whole core of rate 1 that its bytes keep busy.
 
     Returns
     -------
@@ -199,8 +199,10 @@ def demands(
             again = on.cache_spill
             moved = batch_bytes(index, end, length, slow, fast, slow_price, fast_price, result, first, again, chip)
             moved += (end - index) * result * price_d
-            # They work side by side, so each takes as long as the bytes of all; those on one core share it.
-            memory = moved / chip.bandwidth / min(residents, -(-(end - index) // chip.cores))
+            # They work side by side, so each takes as long as the bytes of all; those on one core share it, and
+            # use no more than they can.
+            side_by_side = min(residents, -(-(end - index) // chip.cores))
+            memory = moved / chip.bandwidth / max(float(side_by_side), 1.0 / solo_rate)
         used = full
         if not on.tile_padding:
             used = full * (rows * columns) / (kernel.m * kernel.n)

@@ -51,7 +51,7 @@ def test_short_work_groups_at_the_end_against_handing_them_out(length):
     for f, s, count, early in zip(full, short, counts[:, 0], ahead, strict=True):
         work = np.append(np.ones(int(f)), np.full(int(s), length))
         ends = np.empty(work.size)
-        last = makespan(np.zeros(work.size), work, work.size, np.ones(20), 1, 1.0, ends)
+        last = makespan(np.zeros(work.size), work, np.zeros(work.size), work.size, np.ones(20), 1, 1.0, 1.0, ends)
         assert count == pytest.approx(last)
         if early > 0:
             assert ends[-1] == pytest.approx(last - early)
@@ -70,14 +70,33 @@ def test_cores_of_one_resident_that_are_not_equally_fast_against_events(spread):
     cores = 200
     rates = np.random.default_rng(5).permutation(1.0 - spread * np.arange(cores) / (cores - 1))
     for groups in (201, 260, 300, 400, 401, 555, 1000, 1001, 3210):
-        last = makespan(np.zeros(groups), np.ones(groups), groups, rates, 1, 1.0, np.empty(0))
+        last = makespan(
+            np.zeros(groups), np.ones(groups), np.zeros(groups), groups, rates, 1, 1.0, 1.0, np.empty(0)
+        )
         count = residents(np.array([float(groups)]), cores, 1, spread)[0, 0]
         assert count == pytest.approx(last * (1.0 - spread / 2.0), abs=0.02)
 
 
-def test_out_of_step_a_last_wave_costs_a_whole_one():
-    groups = np.array([10.0, 40.0, 41.0, 60.0])
-    slowest = 0.95 / np.array([0.95, 0.9])  # of half of the cores, and of all
-    np.testing.assert_allclose(residents(groups, 20, 2, 0.1)[:2], residents(groups, 20, 2)[:2] * slowest[:, None])
-    later = residents(groups, 20, 2, 0.1)[2:]
-    np.testing.assert_allclose(later[:, 1], 2 * later[:, 0])
+@pytest.mark.parametrize("groups", [1, 3, 14, 20, 23, 40, 57, 80, 81, 83, 85, 110, 160, 161, 162, 200])
+def test_residents_of_cores_that_are_not_equally_fast_against_events(groups):
+    """Where residents share a core they cost what they count, where none can use more than its part, nothing."""
+    cores, residency, spread = 20, 4, 0.1
+    rates = 1.0 - spread * np.arange(cores) / (cores - 1)
+    rng = np.random.default_rng(groups)
+    found = residents(np.array([float(groups)]), cores, residency, spread)[0]
+    for column, solo_rate, work in ((0, 1.0 / residency, 1.0 / residency), (residency - 1, 1.0, 1.0)):
+        lasts = [
+            makespan(
+                np.zeros(groups),
+                np.full(groups, work),
+                np.zeros(groups),
+                groups,
+                rng.permutation(rates),
+                residency,
+                solo_rate,
+                1.0,
+                np.empty(0),
+            )
+            for _ in range(300)
+        ]
+        assert found[column] == pytest.approx(np.mean(lasts) * (1.0 - spread / 2.0), rel=0.02)

@@ -10,7 +10,7 @@ from harness.errors import DeviceError, InputError
 from harness.grid import Grid
 from harness.tile import Tile
 from harness.twin import B580, MECHANISMS, Chip, Twin
-from harness.twin.launches import core_speeds, overlapped
+from harness.twin.launches import core_speeds
 from harness.twin.mechanisms import switches
 from harness.twin.schedule import makespan
 from harness.twin.workgroups import along_n, demands
@@ -34,11 +34,9 @@ def test_seconds_are_those_of_the_scheduled_demands():
         wait, work, loads = np.empty((3, count))
         on = switches(())
         alone = demands(M, N, K, kernel, chip, on, False, along_n(M, N, kernel), wait, work, loads)
-        for index in range(count):
-            work[index] = overlapped(work[index], loads[index], chip.overlap)
         residents = chip.subgroups_per_core // kernel.sub_groups
         speeds = core_speeds(chip, on)
-        last = makespan(wait, work, count, speeds, residents, alone, np.empty(0))
+        last = makespan(wait, work, loads, count, speeds, residents, alone, chip.overlap, np.empty(0))
         assert Twin().seconds(M, N, K, tile) == pytest.approx(chip.base_s + last, rel=1e-12)
 
 

@@ -74,7 +74,9 @@ def reference(M, N, K, kernel, cold=False):
             old = name in again if name == fast else (name, index) in touched
             moved += panel[name] * price[name] * (lost[name] if old else first)
         touched |= panels
-        memory = moved / CHIP.bandwidth / min(slots // CHIP.cores, -(-len(batch) // CHIP.cores))
+        # One core's work-groups can use a part of it each; together they move what the bandwidth lets through.
+        used = min(1, alone * min(slots // CHIP.cores, -(-len(batch) // CHIP.cores)))
+        memory = moved / CHIP.bandwidth * used / min(slots // CHIP.cores, -(-len(batch) // CHIP.cores))
         for i, j in batch:
             factor = edge(rows[i], kernel.m, CHIP.atom_m, CHIP.edge_m, CHIP.edge_m_constant)
             factor *= edge(columns[j], kernel.n, CHIP.atom_n, CHIP.edge_n, CHIP.edge_n_constant)
