@@ -55,16 +55,22 @@ def waves_taken(waves: Array, spread: float) -> Array:
     return np.asarray(np.where(waves < begun[-1], taken, late))
 
 
-def first_wave(cores: Array, spread: float) -> Array:
-    """Time of a wave that keeps a part of the cores busy, in waves of an average core: that of their slowest.
+def first_wave(busy: Array, cores: int, spread: float) -> Array:
+    """Time of a wave that keeps some of the cores busy, in waves of an average core: that of their slowest.
+
+    Which cores those are has nothing to do with how fast they are: of n cores out of C the slowest is the
+    n (C + 1) / (n + 1)-th on average (order statistics of a sample without replacement).
 
     Parameters
     ----------
-    cores : ndarray
-        Share of the cores; all of them from 1 on.
+    busy : ndarray
+        n, from 1 to C.
+    cores : int
+        C.
     spread : float
     """
-    return np.asarray((1.0 - spread / 2.0) / (1.0 - spread * np.minimum(cores, 1.0)))
+    place = busy * (cores + 1.0) / (busy + 1.0)
+    return np.asarray((1.0 - spread / 2.0) / (1.0 - spread * (place - 1.0) / max(cores - 1, 1)))
 
 
 @lru_cache(maxsize=64)

@@ -6,8 +6,8 @@ are exactly the costs that increase with the level and are concave.
 
 Cores that are not equally fast fall out of step (:mod:`models.list_scheduling`): steps between waves are rounded,
 the more so the more waves there were, and work-groups are no longer left for all cores at once. The core that is
-done first takes R of them, so that the last wave costs a whole one. A launch of one wave waits for the slowest
-core that has part in it.
+done first takes R of them, so that the last wave costs a whole one, unless fewer are left altogether. A launch of
+one wave waits for the slowest of the cores that hold most, or of all where that takes longer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from models.list_scheduling import first_wave, waves_taken
 
+Array = NDArray[np.float64]
+
 _ROUNDING = 1e-9
 
 
-def residents(
-    work_groups: NDArray[np.float64], cores: int, residency: int, spread: float = 0.0
-) -> NDArray[np.float64]:
+def residents(work_groups: Array, cores: int, residency: int, spread: float = 0.0) -> Array:
     """Count the work-groups that a core holds in each wave, capped at 1, 2, ... R.
 
     Parameters
@@ -42,23 +42,42 @@ def residents(
     slots = cores * residency
     full = np.floor(work_groups / slots)
     level = np.ceil((work_groups - full * slots) / cores)
-    caps = np.arange(1, residency + 1)
+    caps = np.arange(1.0, residency + 1.0)
     counts = np.asarray(full[:, None] * caps + np.minimum(level[:, None], caps))
     if spread > 0.0:
-        later = work_groups > slots
-        counts[later] = waves_taken(work_groups[later] / slots, spread)[:, None] * caps
-        counts[~later] *= first_wave(work_groups[~later] / cores, spread)[:, None]
+        counts[full >= 1] = _later_waves(work_groups[full >= 1], slots, caps, spread)
+        counts[full < 1] = _first_wave(work_groups[full < 1], level[full < 1], cores, caps, spread)
     return counts
 
 
+def _first_wave(work_groups: Array, level: Array, cores: int, caps: Array, spread: float) -> Array:
+    """Residents of launches that fit in one wave: on the cores that hold most, or on the slowest of all."""
+    most = first_wave(work_groups - (level - 1.0) * cores, cores, spread)[:, None] * np.minimum(
+        level[:, None], caps
+    )
+    slowest = first_wave(np.array([float(cores)]), cores, spread) * np.minimum(level[:, None] - 1.0, caps)
+    return np.asarray(np.maximum(most, slowest))
+
+
+def _later_waves(work_groups: Array, slots: int, caps: Array, spread: float) -> Array:
+    """Residents of launches of more than a wave: whole waves, but for the few that fit on the first free core."""
+    full = np.floor(work_groups / slots)
+    left = work_groups - full * slots
+    counts = waves_taken(work_groups / slots, spread)[:, None] * caps
+    few = np.flatnonzero((left > 0) & (left < caps[-1]))
+    on_the_fastest = (1.0 - spread / 2.0) * (full[few, None] * caps + np.minimum(left[few, None], caps))
+    counts[few] = np.maximum(waves_taken(full[few], spread)[:, None] * caps, on_the_fastest)
+    return np.asarray(counts)
+
+
 def residents_short_last(
-    full: NDArray[np.float64],
-    short: NDArray[np.float64],
-    length: NDArray[np.float64],
+    full: Array,
+    short: Array,
+    length: Array,
     cores: int,
     residency: int,
     spread: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Array, Array]:
     """Count residents as `residents` does where the last work-groups of the raster are shorter than the others.
 
     They first fill the slots that the last wave of the others leaves empty, one after another as long as that wave
@@ -108,13 +127,13 @@ def residents_short_last(
 
 
 def residents_out_of_step(
-    whole: NDArray[np.float64],
-    work: NDArray[np.float64],
-    last: NDArray[np.float64],
+    whole: Array,
+    work: Array,
+    last: Array,
     cores: int,
     residency: int,
     spread: float = 0.0,
-) -> NDArray[np.float64]:
+) -> Array:
     """Count residents as `residents` does where shorter work-groups are scattered among the others.
 
     They fall out of step with them, and waves no longer end at once: launches of more than a wave lose what a last
