@@ -41,8 +41,7 @@ from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap import OverlapTest, waits_for_memory
-from models.overlap_tiles import find_overlap, predicted, prepare_overlapping, with_memory
+from models.overlap_tiles import find_overlap, launches_that_compute, predicted, prepare_overlapping, with_memory
 from models.reasons import NO_GAIN, ZERO
 from models.result import FitResult
 from models.select import select_terms
@@ -170,9 +169,10 @@ class AdditiveModel:
 
         fold_of_block = np.zeros(n_blocks, dtype=np.int64)
         fold_of_block[blocks] = fold
+        computing: dict[str, NDArray[np.bool_]] = {}
         for again in (False, True):
             say("looking for cores out of step")
-            spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own)
+            spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own, computing)
             told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
             hardware = replace(hardware, core_spread=told)
 
@@ -187,9 +187,10 @@ class AdditiveModel:
             overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
             if again or waves is None:
                 break
-            recounted = self._recounted(data, wide, overlaps, hardware, own)
-            if all(count == waves.residency[label] for label, (count, _) in recounted.items()):
+            computing = launches_that_compute(data, wide, hardware, overlaps)
+            if not computing:
                 break
+            recounted = self._recounted(data, computing, hardware, own)
             waves = replace(
                 waves,
                 residency={**waves.residency, **{label: count for label, (count, _) in recounted.items()}},
@@ -264,20 +265,14 @@ class AdditiveModel:
     def _recounted(
         self,
         data: Mapping[str, TileData],
-        designs: Mapping[str, Design],
-        overlaps: Mapping[str, OverlapTest],
+        computing: Mapping[str, NDArray[np.bool_]],
         hardware: Hardware,
         rng: np.random.Generator,
     ) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Residencies of tiles that overlap, and their sets, from the launches that do not wait for memory."""
         found = {}
-        for label, test in overlaps.items():
-            item = data[label]
-            if item.hidden or not test.overlaps:
-                continue
-            matrix = designs[label].matrix(item.problem, hardware)
-            waiting = waits_for_memory(matrix, test.theta, designs[label].resources(hardware))
-            count = count_residents(item, ~waiting, hardware, self.terms, rng)
+        for label, rows in computing.items():
+            count = count_residents(data[label], rows, hardware, self.terms, rng)
             if count is not None:
                 found[label] = count
         return found

@@ -135,7 +135,7 @@ def count_residents(
     rows = np.flatnonzero(computing)
     if rows.size < LEAST_SAMPLES:
         return None
-    part = TileData(item.tile, item.rows[rows], item.samples.take(rows), item.blocks[rows], item.problem.take(rows))
+    part = item.part(rows)
     others = [term for term in terms if term.name != "waves" and term.resource != MEMORY]
     cores = np.array([hardware.cores])
     best = None

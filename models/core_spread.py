@@ -18,6 +18,7 @@ from models.constants.constant import IDENTIFIED, Constant, Profile, not_identif
 from models.design import Design
 from models.gram import BlockGram
 from models.hardware import Hardware
+from models.overlap import MEMORY
 from models.select import STANDARD_ERRORS, held_out_loss
 from models.term import Term
 from models.tile_data import LEAST_SAMPLES, TileData
@@ -37,6 +38,7 @@ def profile_core_spread(
     hardware: Hardware,
     fold_of_block: NDArray[np.int64],
     rng: np.random.Generator,
+    computing: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> dict[str, Constant]:
     """Profile the spread of every tile that has launches of several waves.
 
@@ -51,6 +53,9 @@ def profile_core_spread(
         Folds for the held-out errors that the spreads are compared by.
     rng : numpy.random.Generator
         Resamples blocks for the confidence sets.
+    computing : mapping of tile label to ndarray of bool, optional
+        Launches that do not wait for memory, of tiles whose memory traffic overlaps with computing: where they are
+        enough, they alone are looked at. In a sum, costs of memory would round steps as a spread does.
 
     Returns
     -------
@@ -63,6 +68,12 @@ def profile_core_spread(
     for label, item in data.items():
         if item.hidden or not (item.problem.whole_groups > hardware.slots_of(item.tile.name)).any():
             continue
+        if computing is not None and label in computing:
+            part = item.part(np.flatnonzero(computing[label]))
+            if (part.problem.whole_groups > hardware.slots_of(item.tile.name)).sum() >= LEAST_SAMPLES:
+                others = [term for term in terms if term.resource != MEMORY]
+                found[label] = _profile(part, others, hardware, fold_of_block, rng)
+                continue
         found[label] = _profile(item, terms, hardware, fold_of_block, rng)
     return found
 
@@ -77,9 +88,7 @@ def _profile(
     name = item.tile.name
     whole = np.flatnonzero(~item.problem.ragged)
     if np.unique(item.blocks[whole]).size >= _ENOUGH * np.unique(item.blocks).size and whole.size >= LEAST_SAMPLES:
-        item = TileData(
-            item.tile, item.rows[whole], item.samples.take(whole), item.blocks[whole], item.problem.take(whole)
-        )
+        item = item.part(whole)
     design = Design.of(terms, item.tile, hardware)
     losses = []
     for spread in CANDIDATES:

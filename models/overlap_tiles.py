@@ -1,9 +1,9 @@
 """Which tiles of a fit overlap memory with computing, and what their designs are then.
 
 Interplay with the joint estimation, kept simple: a tile is judged alone, with a launch cost of its own. Where
-overlap wins, the assignment of its cells to computing or memory is settled together with the shared launch cost
-(solve all tiles, assign again, until nothing changes), and is from then on as given as the choice of terms: folds
-and draws keep it. Held-out cells are assigned by the coefficients of the fold that predicts them.
+overlap wins, the assignment of its cells to computing or memory is found together with the shared launch cost
+(solve all tiles, assign again, until nothing changes or for some turns; the best turn counts), and is from then on
+as given as the choice of terms: folds and draws keep it. Held-out cells are assigned by the coefficients of the fold that predicts them.
 
 A tile is judged with all memory terms in its design. In a sum, work-groups stand in for the bytes of D wherever
 every size is a multiple of the tile, and either of them is left out; where the two overlap they never meet.
@@ -20,7 +20,17 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.joint import JointSystem
 from models.last_wave import LastWave
-from models.overlap import MEMORY, Bounds, OverlapTest, bound_by, compare_overlap, overlapped, split
+from models.overlap import (
+    MEMORY,
+    Bounds,
+    OverlapTest,
+    bound_by,
+    compare_overlap,
+    overlapped,
+    split,
+    waits_for_memory,
+)
+from models.solve import solve_nonnegative
 from models.term import Term
 from models.terms.operand_rereads import OperandRereads
 from models.tile_data import TileData
@@ -30,8 +40,6 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _TURNS = 24
-_SETTLED = 0.02
-"""Share of a tile's cells that may still change sides after the last turn: those cost the same on either."""
 
 
 def with_memory(design: Design, terms: Sequence[Term], hardware: Hardware) -> Design:
@@ -87,6 +95,21 @@ def find_overlap(
     return found
 
 
+def launches_that_compute(
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    tests: Mapping[str, OverlapTest],
+) -> dict[str, NDArray[np.bool_]]:
+    """Find, for every tile of known size that overlaps, the launches that do not wait for memory, shape (n,)."""
+    found = {}
+    for label, test in tests.items():
+        if test.overlaps and not data[label].hidden:
+            matrix = designs[label].matrix(data[label].problem, hardware)
+            found[label] = ~waits_for_memory(matrix, test.theta, designs[label].resources(hardware))
+    return found
+
+
 def prepare_overlapping(
     data: Mapping[str, TileData],
     designs: Mapping[str, Design],
@@ -112,7 +135,7 @@ def prepare_overlapping(
     -------
     prepared : dict of tile label to PreparedTile
     overlapping : frozenset of str
-        Tiles that overlap; one whose cells go on changing sides is left a sum.
+        Tiles that overlap; one that a sum fits better, with a launch cost that all share, is left a sum.
     """
     theta = {label: test.theta for label, test in tests.items() if test.overlaps}
     chosen = {label: wide[label] if label in theta else designs[label] for label in data}
@@ -121,19 +144,21 @@ def prepare_overlapping(
         label: LastWave.of(data[label].problem, hardware, ALL_MECHANISMS) if tests[label].by_wave else None
         for label in theta
     }
+    best: dict[str, PreparedTile] = {}
+    losses: dict[str, float] = {}
     bounds: dict[str, Bounds] = {}
-    changed: dict[str, float] = {}
     for _ in range(_TURNS):
+        before, bounds = (
+            bounds,
+            {
+                label: bound_by(matrices[label], coefficients, chosen[label].resources(hardware), last[label])
+                for label, coefficients in theta.items()
+            },
+        )
         shown = dict(matrices)
-        for label, coefficients in theta.items():
-            resources = chosen[label].resources(hardware)
-            now = bound_by(matrices[label], coefficients, resources, last[label])
-            changed[label] = float(np.mean(now != bounds[label])) if label in bounds else 1.0
-            bounds[label] = now
-            shown[label] = split(matrices[label], now, resources, last[label])
+        for label, now in bounds.items():
+            shown[label] = split(matrices[label], now, chosen[label].resources(hardware), last[label])
         prepared = prepare_tiles(data, chosen, hardware, n_blocks, shown)
-        if not any(changed.values()):
-            break
         system = JointSystem.of(
             [part.sums for part in prepared.values()], [part.keys for part in prepared.values()]
         )
@@ -141,11 +166,40 @@ def prepare_overlapping(
             if label in theta:
                 theta[label] = np.zeros(matrices[label].shape[1])
                 theta[label][prepared[label].kept] = solved
-    restless = {label for label, share in changed.items() if share > _SETTLED}
-    if restless:
-        settled = {label: test for label, test in tests.items() if label not in restless}
-        return prepare_overlapping(data, designs, wide, hardware, n_blocks, settled)
-    return prepared, frozenset(theta)
+        # Cells may go on changing sides for ever: what counts is how well the coefficients do.
+        loss = {
+            label: _loss(
+                matrices[label],
+                data[label].samples.time,
+                theta[label],
+                chosen[label].resources(hardware),
+                last[label],
+            )
+            for label in theta
+        }
+        if not best or sum(loss.values()) < sum(losses.values()):
+            best, losses = prepared, loss
+        if all(label in before and np.array_equal(bounds[label], before[label]) for label in theta):
+            break
+    worse = {
+        label for label, loss in losses.items() if loss >= _least_sum(matrices[label], data[label].samples.time)
+    }
+    if worse:
+        others = {label: test for label, test in tests.items() if label not in worse}
+        return prepare_overlapping(data, designs, wide, hardware, n_blocks, others)
+    return best, frozenset(theta)
+
+
+def _loss(matrix: Array, time: Array, theta: Array, resources: Sequence[str], last: LastWave | None) -> float:
+    """Sum of squared relative residuals of overlap."""
+    return float(np.sum((1.0 - overlapped(matrix, theta, resources, last) @ theta / time) ** 2))
+
+
+def _least_sum(matrix: Array, time: Array) -> float:
+    """Sum of squared relative residuals of the best sum."""
+    weighted = matrix / time[:, None]
+    theta = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
+    return float(np.sum((1.0 - weighted @ theta) ** 2))
 
 
 def predicted(

@@ -49,7 +49,10 @@ class TileData:
 
     def among(self, chosen: NDArray[np.bool_]) -> TileData:
         """Return the samples that are chosen among all samples of the fit."""
-        rows = np.flatnonzero(chosen[self.rows])
+        return self.part(np.flatnonzero(chosen[self.rows]))
+
+    def part(self, rows: NDArray[np.int64]) -> TileData:
+        """Return the given samples of this tile."""
         return TileData(
             self.tile, self.rows[rows], self.samples.take(rows), self.blocks[rows], self.problem.take(rows)
         )
