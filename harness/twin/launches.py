@@ -53,7 +53,7 @@ def launch_seconds(
     engines = occupied = longest = memory = 0.0
     for index in range(count):
         engines += work[index]
-        occupied += wait[index] + work[index] / solo_rate
+        occupied += wait[index] + work[index] / (solo_rate * speed.mean())
         if index % slots == 0:
             side_by_side = min(residents, -(-(count - index) // chip.cores))
             memory += loads[index] * max(float(side_by_side), 1.0 / solo_rate)
