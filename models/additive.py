@@ -37,6 +37,7 @@ from models.core_count import count_cores_of_tiles, count_residents
 from models.core_spread import profile_core_spread
 from models.design import Design
 from models.draws import TileResiduals, draw_coefficients
+from models.edge_turns import find_edge_costs
 from models.effective_tile import effective_tile
 from models.gram import BlockGram
 from models.hardware import Hardware
@@ -170,7 +171,8 @@ class AdditiveModel:
         fold_of_block = np.zeros(n_blocks, dtype=np.int64)
         fold_of_block[blocks] = fold
         computing: dict[str, NDArray[np.bool_]] = {}
-        for again in (False, True):
+        recount: set[str] = set()
+        for turn in range(3):
             say("looking for cores out of step")
             spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own, computing)
             told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
@@ -185,18 +187,31 @@ class AdditiveModel:
             say("looking for overlap")
             wide = {label: with_memory(designs[label], self.terms, hardware) for label in data}
             overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
-            if again or waves is None:
+            if turn == 2 or waves is None:
                 break
-            computing = launches_that_compute(data, wide, hardware, overlaps)
-            if not computing:
+            if turn == 0:
+                computing = launches_that_compute(data, wide, hardware, overlaps)
+                counts = self._recounted(data, computing, hardware, own)
+                recount = {label for label, (count, _) in counts.items() if count != waves.residency[label]}
+                waves = replace(
+                    waves,
+                    residency={**waves.residency, **{label: count for label, (count, _) in counts.items()}},
+                    residency_set={**waves.residency_set, **{label: held for label, (_, held) in counts.items()}},
+                )
+                wanted = data.keys() - recount
+            elif recount:
+                wanted = recount
+            else:
                 break
-            recounted = self._recounted(data, computing, hardware, own)
-            waves = replace(
-                waves,
-                residency={**waves.residency, **{label: count for label, (count, _) in recounted.items()}},
-                residency_set={**waves.residency_set, **{label: held for label, (_, held) in recounted.items()}},
+            say("following ragged launches")
+            chosen = {label: wide[label] if label in computing else designs[label] for label in data}
+            edges = find_edge_costs(
+                {label: data[label] for label in data if label in wanted}, chosen, hardware, overlaps
             )
+            hardware = replace(hardware, edges={**hardware.edges, **edges})
             hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
+            if not computing and not edges:
+                break
 
         say("estimating")
         prepared, overlapping = prepare_overlapping(data, designs, wide, hardware, n_blocks, overlaps)

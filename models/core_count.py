@@ -17,9 +17,9 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.limits import Limit
 from models.overlap import MEMORY
+from models.ragged_launches import MASKED
 from models.term import Term
 from models.terms import ALL_TERMS
-from models.terms.masked_edge import MASKED
 from models.tile_data import LEAST_SAMPLES, TileData, split_tiles
 from models.waves import GroupedWaves, WaveConstants, tenable_residencies, wave_constants
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.device import DeviceRecord
+from models.edge_costs import EdgeCosts
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Hardware:
     kept_bytes : float
         What the caches keep from one launch to the next: the last-level cache where launches find it warm; 0 where
         they find it cold, or nobody states how they do.
+    edges : mapping of tile label to EdgeCosts
+        Of tiles whose ragged launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
     """
 
     cores: int = 1
@@ -55,6 +58,7 @@ class Hardware:
     pitch_multiple: int = 1
     core_spread: Mapping[str, float] = field(default_factory=dict)
     kept_bytes: float = 0.0
+    edges: Mapping[str, EdgeCosts] = field(default_factory=dict)
 
     def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distance between the starts of rows of the given widths, in elements."""
@@ -87,13 +91,16 @@ class Hardware:
             "residency": dict(self.residency),
             "core_spread": dict(self.core_spread),
             "atom": list(self.atom),
+            "edges": {label: costs.to_dict() for label, costs in self.edges.items()},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Hardware:
         """Rebuild from plain data."""
         m, n, k = data["atom"]
-        return cls(**{**data, "atom": (int(m), int(n), int(k)), "residency": dict(data["residency"])})
+        edges = {label: EdgeCosts.from_dict(costs) for label, costs in data["edges"].items()}
+        plain = {"atom": (int(m), int(n), int(k)), "residency": dict(data["residency"]), "edges": edges}
+        return cls(**{**data, **plain})
 
     @classmethod
     def from_device(

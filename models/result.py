@@ -30,7 +30,7 @@ from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 
-FORMAT = 4
+FORMAT = 5
 """Version of the saved model file."""
 
 

@@ -10,6 +10,9 @@ them lengthens the launch, by a coefficient of its own, because co-residents hid
 Where work is divisible (:mod:`models.limits`) there is no last wave: the delays of all work-groups at the edge are
 spread over the slots, or bound the launch by the longest work-group.
 
+Where edge costs are known, launches are handed out work-group by work-group (:mod:`models.ragged_launches`), and
+what is counted are the delays of the chain of work-groups that ends last, all at one price.
+
 How the delay grows with the share s of the tile that lies outside is left to the timings: any increasing function
 that is linear on 0 < s <= 1/2 and on 1/2 <= s < 1, with a jump at 0. It is a sum of three non-negative multiples.
 A work-group at both edges has both delays, and more by the part of it that lies outside of both.
@@ -29,9 +32,8 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.limits import Limit, divisible
 from models.problem import PADDING, Problem
+from models.ragged_launches import MASKED, chains, followed, outside_pieces
 from models.term import Coefficient, Term
-
-MASKED = "masked edge"
 
 Array = NDArray[np.float64]
 
@@ -62,9 +64,11 @@ class MaskedEdge(Term):
 
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
         """For N and for M: a masked step, and what it costs more as the tile leaves the matrix; the corner."""
-        del tile, hardware
+        kinds = [("the last work-group", ""), ("earlier work-groups", "earlier ")]
+        if tile.name in hardware.edges:
+            kinds = [("the work-groups that a launch waits for", "")]
         found = []
-        for which, name in (("the last work-group", ""), ("earlier work-groups", "earlier ")):
+        for which, name in kinds:
             for axis in "NM":
                 of = f"per step of {which} ragged in {axis}"
                 found.append(Coefficient(f"{name}masked step, {axis}", "s/step", of))
@@ -78,6 +82,8 @@ class MaskedEdge(Term):
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
         """Steps of a launch, by what of its last and earlier work-groups lies outside; zero where switched off."""
         slots = hardware.slots_of(problem.tile.name)
+        if problem.tile.name in hardware.edges:
+            return self._in_chains(problem, hardware, on)
         waves = np.ceil(problem.whole_groups / slots)
         slack = waves - problem.whole_groups / slots
         # Where work is divisible the engines never wait: co-residents hide the delays.
@@ -95,7 +101,8 @@ class MaskedEdge(Term):
 
         At an edge that is not padded, the delays of a shorter last work-group.
         """
-        if limit is Limit.ENGINES:
+        known = problem.tile.name in hardware.edges
+        if limit is Limit.ENGINES or (known and limit is Limit.EDGE):
             return self.columns(problem, hardware, on)
         none = np.zeros(problem.size)
         if limit is Limit.EDGE:
@@ -106,21 +113,45 @@ class MaskedEdge(Term):
         if limit is Limit.SLOTS:
             slots = hardware.slots_of(problem.tile.name)
             counts = problem.tile_rows / slots, problem.tile_columns / slots
-            return _delays(problem, counts, (none, none), none + 1.0 / slots) * _steps(problem, on)
+            earlier = None if known else (none, none)
+            return _delays(problem, counts, earlier, none + 1.0 / slots) * _steps(problem, on)
         count = none + float(limit is Limit.LONGEST)
-        return _delays(problem, (count, count), (none, none), count) * _steps(problem, on)
+        return _delays(problem, (count, count), None if known else (none, none), count) * _steps(problem, on)
+
+    @staticmethod
+    def _in_chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+        """Steps of the late work-groups that launches wait for; of many waves, of those not hidden on average."""
+        slots = hardware.slots_of(problem.tile.name)
+        whole = ~divisible(problem.whole_groups, slots, on)
+        waves = np.ceil(problem.whole_groups / slots)
+        slack = waves - problem.whole_groups / slots
+        late = np.stack(
+            [
+                1.0 + np.maximum(0.0, (waves - 1.0) / across - slack)
+                for across in (problem.tile_columns, problem.tile_rows)
+            ]
+            + [np.ones(problem.size)],
+            axis=1,
+        )
+        late *= whole[:, None]
+        rows = np.flatnonzero(followed(problem, hardware) & whole)
+        if rows.size > 0 and MASKED in on:
+            late[rows] = chains(problem.take(rows), hardware, on)[1]
+        return _delays(problem, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(problem, on)
 
 
-def _delays(problem: Problem, last: Sequence[Array], earlier: Sequence[Array], corner: Array) -> Array:
-    """Counted delays by the share outside, shape (n, 13): each pair counts those ragged in N and in M."""
+def _delays(problem: Problem, last: Sequence[Array], earlier: Sequence[Array] | None, corner: Array) -> Array:
+    """Counted delays by the share outside, shape (n, 13): each pair counts those ragged in N and in M.
+
+    Of shape (n, 7) where earlier work-groups are counted with the last one.
+    """
     shares = outside(problem.N, problem.tile.n), outside(problem.M, problem.tile.m)
-    columns = []
-    for counts in (last, earlier):
-        for share, count in zip(shares, counts, strict=True):
-            pieces = (share > 0, np.minimum(2.0 * share, 1.0), np.maximum(2.0 * share - 1.0, 0.0))
-            columns += [count * piece for piece in pieces]
-    columns.append(corner * shares[0] * shares[1])
-    return np.stack(columns, axis=1)
+    found = [
+        count[:, None] * outside_pieces(share)
+        for counts in ((last,) if earlier is None else (last, earlier))
+        for share, count in zip(shares, counts, strict=True)
+    ]
+    return np.concatenate([*found, (corner * shares[0] * shares[1])[:, None]], axis=1)
 
 
 def _steps(problem: Problem, on: AbstractSet[str]) -> Array:

@@ -18,7 +18,8 @@ neither                         W / P
 
 Where work is divisible, what else can bound a launch is the matter of :mod:`models.limits`. Where padding is off,
 work-groups at a ragged edge are shorter than the others. In a ragged last line of the raster they fill what the
-last wave of the others leaves empty; at the ends of its lines they bring the others out of step.
+last wave of the others leaves empty; at the ends of its lines they bring the others out of step. Where edge costs
+are known, ragged launches are handed out work-group by work-group instead (:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.limits import FILL, QUANTIZATION, Limit, divisible
 from models.problem import PADDING, Problem
+from models.ragged_launches import chains, followed
 from models.residents import residents, residents_out_of_step, residents_short_last
 from models.term import Coefficient, Term
 
@@ -87,10 +89,14 @@ class WaveQuantization(Term):
         whole, groups = problem.whole_groups, problem.work_groups(on)
         spread = hardware.core_spread_of(problem.tile.name)
         waves = residents(whole, cores, residency, spread)
+        one_by_one = followed(problem, hardware)
         if PADDING not in on:
-            ragged = np.flatnonzero(problem.ragged)
+            ragged = np.flatnonzero(problem.ragged & ~one_by_one)
             waves[ragged] = self._unequal(problem.take(ragged), hardware)[0]
         loose = divisible(whole, slots, on)
+        rows = np.flatnonzero(one_by_one & ~loose)
+        if rows.size > 0:
+            waves[rows] = chains(problem.take(rows), hardware, on)[0]
         waves[loose] = (groups[loose] / slots)[:, None] * np.arange(1, residency + 1)
         return _with_steps(waves, problem.steps(on))
 
@@ -102,21 +108,22 @@ class WaveQuantization(Term):
         At an edge that is not padded, all work-groups, without what the last one is shorter by.
         """
         residency = hardware.residency_of(problem.tile.name)
-        alone = np.zeros((problem.size, residency))
         if limit is Limit.ENGINES:
             return self.columns(problem, hardware, on)
         if limit is Limit.SLOTS:
-            alone[:, 0] = problem.work_groups(on) / hardware.slots_of(problem.tile.name)
-            return _with_steps(alone, problem.steps(on))
+            alone = problem.work_groups(on) / hardware.slots_of(problem.tile.name)
+            return _with_steps(alone[:, None] * np.ones(residency), problem.steps(on))
         if limit is Limit.EDGE:
             ahead = np.zeros(problem.size)
-            ragged = np.flatnonzero(problem.ragged)
+            ragged = np.flatnonzero(problem.ragged & ~followed(problem, hardware))
             ahead[ragged] = self._unequal(problem.take(ragged), hardware)[1]
             ahead[divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)] = 0.0
             return self.columns(problem, hardware, on) - _with_steps(
                 ahead[:, None] * np.ones(residency), problem.steps(on)
             )
-        one = residents(np.ones(problem.size), hardware.cores, residency)
+        # No launch ends before its longest work-group would on the fastest core.
+        fastest = 1.0 - hardware.core_spread_of(problem.tile.name) / 2.0
+        one = fastest * residents(np.ones(problem.size), hardware.cores, residency)
         if PADDING not in on:
             tile, edge = problem.tile, limit is Limit.LONGEST
             rows = np.minimum(1.0, problem.M / tile.m - (problem.tile_rows - 1.0 if edge else 0.0))

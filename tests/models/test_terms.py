@@ -299,7 +299,8 @@ def test_a_work_group_alone_on_a_core():
     np.testing.assert_allclose(edge[:, 0], [176 / 256 * 208 / 256, 1 / 4])
     np.testing.assert_allclose(term.limit_columns(Limit.INTERIOR, work, device, short)[:, 0], [1, 1 / 4])
     slots = term.limit_columns(Limit.SLOTS, work, device, even)
-    np.testing.assert_allclose(slots[0], [1, 1, 0, 0])  # 40 work-groups on 40 slots, each alone
+    # 40 work-groups on 40 slots, each alone: of two residents one is there, up to either count.
+    np.testing.assert_allclose(slots[0], [1, 1, 1, 1])
 
 
 def test_a_delay_uses_up_first_what_a_short_work_group_is_shorter_by():

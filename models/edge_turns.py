@@ -1,0 +1,117 @@
+"""Costs of work-groups at ragged edges, and the chains that launches end with, found by turns.
+
+Chains (:mod:`models.ragged_launches`) are counted at given costs, and costs are fitted to given counts; each turn
+does both once, beginning with the costs of a fit without chains. The turn that fits best counts, and only where it
+fits better than no chains do, with fewer coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.design import ALL_MECHANISMS, Design
+from models.edge_costs import Delay, EdgeCosts
+from models.hardware import Hardware
+from models.last_wave import LastWave
+from models.overlap import OverlapTest, fit_overlap, waits_for_memory
+from models.solve import solve_nonnegative
+from models.tile_data import LEAST_SAMPLES, TileData
+
+Array = NDArray[np.float64]
+
+_TURNS = 4
+_ALIKE = 1e-6
+"""Sums of squares this close differ by rounding only."""
+_LEAST_LEVEL = 0.01
+"""Of a wave of R: whatever a fit says, one resident takes some time."""
+
+
+def find_edge_costs(
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    tests: Mapping[str, OverlapTest],
+) -> dict[str, EdgeCosts]:
+    """Find the edge costs of tiles whose launches are told better by chains of work-groups.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    designs : mapping of tile label to Design
+        Of the sum, or with all memory terms where a tile overlaps.
+    hardware : Hardware
+        Without edge costs.
+    tests : mapping of tile label to OverlapTest
+        Which tiles overlap, and their coefficients.
+    """
+    found = {}
+    for label, item in data.items():
+        if not item.hidden and int(item.problem.ragged.sum()) >= LEAST_SAMPLES:
+            test = tests.get(label)
+            costs = _take_turns(item, designs[label], hardware, test if test and test.overlaps else None)
+            if costs is not None:
+                found[label] = costs
+    return found
+
+
+def _take_turns(item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None) -> EdgeCosts | None:
+    theta, least = _solved(item, design, hardware, test)
+    best, state = None, hardware
+    for _ in range(_TURNS):
+        costs = edge_costs(item, design, state, theta)
+        if costs is None:
+            break
+        state = replace(hardware, edges={item.tile.name: costs})
+        theta, loss = _solved(item, design, state, test)
+        if loss < least * (1.0 - _ALIKE):
+            best, least = costs, loss
+    return best
+
+
+def _solved(item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None) -> tuple[Array, float]:
+    """Coefficients and their sum of squared relative residuals."""
+    matrix = design.matrix(item.problem, hardware)
+    weighted = matrix / item.samples.time[:, None]
+    if test is None:
+        theta = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
+        return theta, float(np.sum((1.0 - weighted @ theta) ** 2))
+    resources = design.resources(hardware)
+    plain = hardware if not hardware.edges else replace(hardware, edges={})
+    before = design.matrix(item.problem, plain), design.resources(plain)
+    starts = [waits_for_memory(before[0], test.theta, before[1])]
+    last = LastWave.of(item.problem, hardware, ALL_MECHANISMS) if test.by_wave else None
+    return fit_overlap(matrix, item.samples.time, resources, starts, last)
+
+
+def edge_costs(item: TileData, design: Design, hardware: Hardware, theta: Array) -> EdgeCosts | None:
+    """Take relative costs from the coefficients of a design; ``None`` where a wave costs nothing."""
+    costs = {
+        column.coefficient.name: float(value) for column, value in zip(design.columns(hardware), theta, strict=True)
+    }
+    steps = float(np.median(item.problem.steps(ALL_MECHANISMS)))
+    levels = np.zeros(hardware.residency_of(item.tile.name))
+    held = np.arange(1.0, levels.size + 1.0)
+    for name, value in costs.items():
+        kind, _, capped = name.partition(", ")
+        if kind not in ("wave", "step", "wave step"):
+            continue
+        each = value * (1.0 if kind == "wave" else steps)
+        if capped == "last resident":
+            levels += each * (held == levels.size)
+        else:
+            levels += each * np.minimum(held, float(capped.removeprefix("residents to ") or 1.0))
+    if levels[-1] <= 0.0:
+        return None
+
+    def late(axis: str) -> Delay:
+        names = (f"masked step, {axis}", f"first half outside, {axis}", f"second half outside, {axis}")
+        at_once, first, second = (steps * costs.get(name, 0.0) / float(levels[-1]) for name in names)
+        return at_once, first, second
+
+    corner = steps * costs.get("masked corner", 0.0) / float(levels[-1])
+    relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
+    return EdgeCosts(tuple(map(float, relative)), late("N"), late("M"), corner)

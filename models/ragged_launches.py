@@ -1,0 +1,99 @@
+"""Launches whose last tiles reach past the matrix: how long they last follows from how late those work-groups are.
+
+With work-groups that are late at ragged edges, or short where padding is off, waves no longer end at once, and
+which delays a launch waits for depends on where in the raster they are. Once costs are known approximately,
+launches are handed out work-group by work-group (:mod:`models.critical_chain`): the chain that ends last says how
+many of its work-groups ran beside how many others, and how many of them were late. These counts are the design
+columns. They are exact at the costs they were made with, so fitting and counting take turns
+(:mod:`models.edge_turns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.critical_chain import EDGES, core_rates, critical_chains
+from models.edge_costs import EdgeCosts
+from models.hardware import Hardware
+from models.problem import PADDING, Problem
+
+Array = NDArray[np.float64]
+
+MASKED = "masked edge"
+
+_MOST_WAVES = 40
+"""Beyond it waves have long fallen out of step, and the formulas for many of them serve."""
+
+
+def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
+    """Whether launches are handed out one by one, shape (n,): ragged ones of a tile whose edge costs are known."""
+    if problem.tile.name not in hardware.edges:
+        return np.zeros(problem.size, dtype=np.bool_)
+    few = problem.whole_groups <= _MOST_WAVES * hardware.slots_of(problem.tile.name)
+    return np.asarray(problem.ragged & few)
+
+
+def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array]:
+    """Count what the chains of ragged launches hold.
+
+    Parameters
+    ----------
+    problem : Problem
+        Launches that are :func:`followed`, length n.
+    hardware : Hardware
+        With the tile's edge costs.
+    on : set of str
+        Mechanisms that are on: without padding work-groups at the edge are shorter, without masked edges none is
+        late.
+
+    Returns
+    -------
+    waves : ndarray, shape (n, R)
+        Sum over the chain of min(residents, j), in waves.
+    late : ndarray, shape (n, 3)
+        Work-groups of the chain at edges ragged in N, in M and in both.
+    """
+    tile = problem.tile
+    counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
+    shapes, place = np.unique(np.stack(counts, axis=1).astype(np.int64), axis=0, return_inverse=True)
+    costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
+    states = PADDING in on, MASKED in on
+    found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place.ravel()]
+    levels, caps = len(costs.levels), np.arange(1.0, len(costs.levels) + 1.0)
+    return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:]
+
+
+def outside_pieces(share: Array) -> Array:
+    """Pieces of an increasing function of the share outside, linear on either half of it, shape (n, 3)."""
+    return np.stack([share > 0, np.minimum(2.0 * share, 1.0), np.maximum(2.0 * share - 1.0, 0.0)], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _chains(
+    costs: EdgeCosts,
+    tile: tuple[int, int],
+    cores: int,
+    spread: float,
+    padded: bool,
+    masked: bool,
+    shapes: bytes,
+) -> Array:
+    """Follow distinct launches: tiles along M and N, raster and what is left of M and N, as bytes of int64."""
+    rows = np.frombuffer(shapes, dtype=np.int64).reshape(-1, 5)
+    rest = rows[:, 3:] / np.array(tile)
+    rest = np.where(rest > 0, rest, 1.0)
+    delays = np.zeros((rows.shape[0], EDGES))
+    if masked:
+        outside = 1.0 - rest
+        delays[:, 0] = outside_pieces(outside[:, 1]) @ np.array(costs.delay_n)
+        delays[:, 1] = outside_pieces(outside[:, 0]) @ np.array(costs.delay_m)
+        delays[:, 2] = costs.corner * outside[:, 0] * outside[:, 1]
+    lengths = np.ones(rest.shape) if padded else rest
+    found = np.zeros((rows.shape[0], len(costs.levels) + EDGES))
+    levels, rates = np.array(costs.levels), core_rates(cores, spread)
+    critical_chains(np.ascontiguousarray(rows[:, :3]), lengths, delays, levels, rates, found)
+    return found

@@ -1,0 +1,87 @@
+"""Ragged launches as design columns: what they count, for which launches, and in which states."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.tile import Tile
+from models.design import ALL_MECHANISMS, Design
+from models.edge_costs import EdgeCosts
+from models.hardware import Hardware
+from models.limits import Limit
+from models.problem import Problem
+from models.ragged_launches import chains, followed
+from models.terms import ALL_TERMS
+
+TILE = Tile.parse("256x128x32")
+COSTS = EdgeCosts((0.7, 1.0), (0.2, 0.1, 0.3), (0.4, 0.2, 0.0), 0.5)
+HARDWARE = Hardware(cores=20, residency={TILE.name: 2}, edges={TILE.name: COSTS})
+TERMS = [term for term in ALL_TERMS if term.name in ("waves", "masked edge")]
+
+
+def problem(shapes, tile=TILE):
+    M, N, K = np.array(shapes, dtype=np.int64).T
+    return Problem(M, N, K, tile, 2, 4)
+
+
+def test_only_ragged_launches_of_few_waves_are_followed():
+    shapes = [(512, 512, 320), (500, 512, 320), (512, 500, 320), (500 + 256 * 79, 128 * 80, 320)]
+    np.testing.assert_array_equal(followed(problem(shapes), HARDWARE), [False, True, True, False])
+    assert not followed(problem(shapes), replace(HARDWARE, edges={})).any()
+
+
+def test_columns_are_exact_at_the_costs_that_they_were_counted_with():
+    """The time of a launch from the design is that of its work-groups, handed out one by one."""
+    work = problem([(700, 900, 320), (384, 4000, 320), (3000, 3000, 640)])
+    design = Design.of(TERMS, TILE, HARDWARE)
+    wave = 1e-6  # of two residents, per step
+    costs = {"step, residents to 1": 0.4 * wave, "step, residents to 2": 0.3 * wave, "masked corner": 0.5 * wave}
+    for axis, delay in (("N", COSTS.delay_n), ("M", COSTS.delay_m)):
+        names = (f"masked step, {axis}", f"first half outside, {axis}", f"second half outside, {axis}")
+        costs.update(zip(names, np.array(delay) * wave, strict=True))
+    theta = np.array([costs.get(column.coefficient.name, 0.0) for column in design.columns(HARDWARE)])
+    time = design.matrix(work, HARDWARE) @ theta / work.steps(ALL_MECHANISMS)
+    waves, late = chains(work, HARDWARE, ALL_MECHANISMS)
+    outside_m, outside_n = -work.M % 256 / 256, -work.N % 128 / 128
+
+    def delay(share, pieces):
+        return (share > 0) * pieces[0] + min(2 * share, 1) * pieces[1] + max(2 * share - 1, 0) * pieces[2]
+
+    for row in range(3):
+        n, m = delay(outside_n[row], COSTS.delay_n), delay(outside_m[row], COSTS.delay_m)
+        corner = COSTS.corner * outside_m[row] * outside_n[row]
+        expected = waves[row] @ [0.4, 0.3] + late[row] @ [n, m, corner]
+        assert time[row] / wave == pytest.approx(expected)
+
+
+def test_whole_launches_cost_what_they_cost_without_edge_costs():
+    work = problem([(256 * m, 128 * n, 320) for m in (1, 3, 8) for n in (1, 5, 32)])
+    plain = Hardware(cores=20, residency={TILE.name: 2})
+    waves = next(term for term in TERMS if term.name == "waves")
+    for on in (ALL_MECHANISMS, ALL_MECHANISMS - {"wave fill"}, ALL_MECHANISMS - {"tile padding"}):
+        np.testing.assert_array_equal(waves.columns(work, HARDWARE, on), waves.columns(work, plain, on))
+
+
+def test_states_of_ragged_launches():
+    work = problem([(2100, 1900, 320), (500, 500, 320)])
+    _, late = chains(work, HARDWARE, ALL_MECHANISMS)
+    on_time, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge"})
+    short, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge", "tile padding"})
+    # On time and whole, all work-groups are alike: 9 x 15 on 40 slots are 4 waves, the last one of one resident
+    # on 15 of 20 cores; and 2 x 4 one of one resident.
+    np.testing.assert_allclose(on_time, [[4, 7], [1, 1]])
+    assert (late.sum(axis=1) > 0).all()
+    assert (short <= on_time + 1e-9).all()
+    assert short[0, 0] < 4
+    masked = next(term for term in TERMS if term.name == "masked edge")
+    assert not masked.columns(work, HARDWARE, ALL_MECHANISMS - {"masked edge"}).any()
+    unpadded = ALL_MECHANISMS - {"tile padding"}
+    np.testing.assert_array_equal(
+        masked.limit_columns(Limit.EDGE, work, HARDWARE, unpadded), masked.columns(work, HARDWARE, unpadded)
+    )
+
+
+def test_edge_costs_survive_json():
+    assert Hardware.from_dict(HARDWARE.to_dict()) == HARDWARE
+    assert EdgeCosts.from_dict(COSTS.to_dict()) == COSTS
