@@ -2,8 +2,8 @@
 
 Work-groups go out in raster order, each to the core with the fewest residents (list scheduling; Graham, SIAM
 Journal on Applied Mathematics 17, 1969). A core with j running work-groups takes c(j) for as much of each as it
-does in a wave of R in time 1. A work-group at a ragged edge first waits for its delay, during which the others on its
-core have the core to themselves.
+does in a wave of R in time 1. A work-group at a ragged edge first waits for its delay, during which the others on
+its core have the core to themselves.
 
 The work-group that ends last took the slot of one that had ended before, and so back to the begin of the launch:
 its chain. The launch lasts exactly as long as the chain,

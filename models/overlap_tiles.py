@@ -1,10 +1,10 @@
 """Which tiles of a fit overlap memory with computing, and what their designs are then.
 
 Interplay with the joint estimation, kept simple: a tile is judged alone, with a launch cost of its own. Where
-overlap wins, the assignment of its cells to computing or memory is found together with the shared launch cost (solve
-all tiles, assign again, until nothing changes or for some turns; the best turn counts), and is from then on as given
-as the choice of terms: folds and draws keep it. Held-out cells are assigned by the coefficients of the fold that
-predicts them.
+overlap wins, the assignment of its cells to computing or memory is found together with the shared launch cost
+(solve all tiles, assign again, until nothing changes or for some turns; the best turn counts), and is from then on
+as given as the choice of terms: folds and draws keep it. Held-out cells are assigned by the coefficients of the
+fold that predicts them.
 
 A tile is judged with all memory terms in its design. In a sum, work-groups stand in for the bytes of D wherever
 every size is a multiple of the tile, and either of them is left out; where the two overlap they never meet.
