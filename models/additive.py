@@ -4,17 +4,17 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 
 1. the cores and residencies are counted from the wave pattern (:mod:`models.core_count`);
 2. the working set at which the cache spills is profiled (:mod:`models.cache_size`), and what else the timings tell
-   of the hardware (:mod:`models.constants`), how far cores fall out of step among it (:mod:`models.core_spread`);
-3. optional terms are admitted by held-out error (:mod:`models.select`);
-4. memory costs that hide behind computing, or hide it, are found (:mod:`models.overlap`), and residents of such
-   tiles counted again on the launches that compute;
-5. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
+   of the hardware (:mod:`models.constants`);
+3. how far cores fall out of step (:mod:`models.core_spread`), which optional terms lower held-out errors
+   (:mod:`models.select`), which memory costs hide behind computing, or hide it (:mod:`models.overlap`), and what
+   ragged launches wait for (:mod:`models.ragged_launches`) are found by turns (:mod:`models.structure`);
+4. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
    fit (:mod:`models.draws`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,22 +33,17 @@ from models.constants.collect import Profiled, with_constants
 from models.constants.constant import Constant
 from models.constants.granules import granularities
 from models.constants.propose import with_remedies
-from models.core_count import count_cores_of_tiles, count_residents
-from models.core_spread import profile_core_spread
-from models.design import Design
+from models.core_count import count_cores_of_tiles
 from models.draws import TileResiduals, draw_coefficients
-from models.edge_turns import find_edge_costs
 from models.effective_tile import effective_tile
-from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap_tiles import find_overlap, launches_that_compute, predicted, prepare_overlapping, with_memory
-from models.reasons import NO_GAIN, ZERO
+from models.overlap_tiles import predicted, prepare_overlapping
 from models.result import FitResult
-from models.select import select_terms
+from models.structure import find_structure
 from models.term import Term
 from models.terms import ALL_TERMS
-from models.tile_data import LEAST_SAMPLES, TileData, split_tiles
+from models.tile_data import LEAST_SAMPLES, split_tiles
 from models.tile_fit import tile_fit
 
 Array = NDArray[np.float64]
@@ -170,48 +165,11 @@ class AdditiveModel:
 
         fold_of_block = np.zeros(n_blocks, dtype=np.int64)
         fold_of_block[blocks] = fold
-        computing: dict[str, NDArray[np.bool_]] = {}
-        recount: set[str] = set()
-        for turn in range(3):
-            say("looking for cores out of step")
-            spreads = profile_core_spread(data, self.terms, hardware, fold_of_block, own, computing)
-            told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
-            hardware = replace(hardware, core_spread=told)
-
-            say("choosing terms")
-            designs: dict[str, Design] = {}
-            left_out: dict[str, dict[str, str]] = {}
-            for label, item in data.items():
-                designs[label], left_out[label] = self._choose(item, hardware, fold_of_block, n_blocks)
-
-            say("looking for overlap")
-            wide = {label: with_memory(designs[label], self.terms, hardware) for label in data}
-            overlaps = find_overlap(data, wide, hardware, fold_of_block, places, self.seed)
-            if turn == 2 or waves is None:
-                break
-            if turn == 0:
-                computing = launches_that_compute(data, wide, hardware, overlaps)
-                counts = self._recounted(data, computing, hardware, own)
-                recount = {label for label, (count, _) in counts.items() if count != waves.residency[label]}
-                waves = replace(
-                    waves,
-                    residency={**waves.residency, **{label: count for label, (count, _) in counts.items()}},
-                    residency_set={**waves.residency_set, **{label: held for label, (_, held) in counts.items()}},
-                )
-                wanted = data.keys() - recount
-            elif recount:
-                wanted = recount
-            else:
-                break
-            say("following ragged launches")
-            chosen = {label: wide[label] if label in computing else designs[label] for label in data}
-            edges = find_edge_costs(
-                {label: data[label] for label in data if label in wanted}, chosen, hardware, overlaps
-            )
-            hardware = replace(hardware, edges={**hardware.edges, **edges})
-            hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
-            if not computing and not edges:
-                break
+        structure = find_structure(
+            data, hardware, self.terms, waves, fold_of_block, places, progress=say, seed=self.seed, rng=own
+        )
+        hardware, designs, wide = structure.hardware, structure.designs, structure.wide
+        overlaps, left_out, spreads = structure.overlaps, structure.left_out, structure.spreads
 
         say("estimating")
         prepared, overlapping = prepare_overlapping(data, designs, wide, hardware, n_blocks, overlaps)
@@ -265,7 +223,7 @@ class AdditiveModel:
             frozenset(label for label in overlapping if overlaps[label].by_wave),
             own,
         )
-        profiled = Profiled(waves, cache, channels, granules, effective, spreads, others)
+        profiled = Profiled(structure.waves, cache, channels, granules, effective, spreads, others)
         fits = {
             label: replace(
                 with_constants(label, fit, profiled, hardware),
@@ -276,35 +234,3 @@ class AdditiveModel:
         }
         result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
         return with_remedies(result, samples, self.seed)
-
-    def _recounted(
-        self,
-        data: Mapping[str, TileData],
-        computing: Mapping[str, NDArray[np.bool_]],
-        hardware: Hardware,
-        rng: np.random.Generator,
-    ) -> dict[str, tuple[int, tuple[int, ...]]]:
-        """Residencies of tiles that overlap, and their sets, from the launches that do not wait for memory."""
-        found = {}
-        for label, rows in computing.items():
-            count = count_residents(data[label], rows, hardware, self.terms, rng)
-            if count is not None:
-                found[label] = count
-        return found
-
-    def _choose(
-        self, item: TileData, hardware: Hardware, fold_of_block: NDArray[np.int64], n_blocks: int
-    ) -> tuple[Design, dict[str, str]]:
-        every = Design.of(self.terms, item.tile, hardware)
-        matrix = every.matrix(item.problem, hardware)
-        sums = BlockGram.of(matrix, item.samples.time, item.blocks, n_blocks)
-        widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
-        ends = np.cumsum(widths)
-        places = [np.arange(end - width, end) for width, end in zip(widths, ends, strict=True)]
-        chosen = select_terms(sums, places, [term.always for term in every.terms], fold_of_block)
-        left_out = dict(every.skipped)
-        for index, term in enumerate(every.terms):
-            if index not in chosen:
-                used = sums.gram[:, places[index], places[index]].any()
-                left_out[term.name] = NO_GAIN if used else f"{ZERO}; would be identified by {term.identified_by}"
-        return Design.of([every.terms[i] for i in chosen], item.tile, hardware), left_out

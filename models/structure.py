@@ -1,0 +1,168 @@
+"""What a model is made of before its coefficients are estimated: spreads, terms, overlap, residents and chains.
+
+Each of these is told best when the others are known. They are found in turns:
+
+1. cores out of step, terms and overlap, with the residents that were counted on all launches;
+2. residents of tiles that overlap are counted again on launches that compute, and chains of ragged launches are
+   followed; then all of 1 again, with the spread of the cores told from launches that compute;
+3. where residents changed, chains of those tiles, and all of 1 once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.constants.constant import Constant
+from models.core_count import count_residents
+from models.core_spread import profile_core_spread
+from models.design import Design
+from models.edge_turns import find_edge_costs
+from models.gram import BlockGram
+from models.hardware import Hardware
+from models.overlap import OverlapTest
+from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
+from models.reasons import NO_GAIN, ZERO
+from models.select import select_terms
+from models.term import Term
+from models.tile_data import TileData
+from models.waves import WaveConstants
+
+Indices = NDArray[np.int64]
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Structure:
+    """All that is fixed when coefficients are estimated.
+
+    Attributes
+    ----------
+    hardware : Hardware
+        With residencies, spreads and edge costs.
+    waves : WaveConstants or None
+        With the residents as counted last.
+    spreads : mapping of tile label to Constant
+    designs, wide : mapping of tile label to Design
+        Terms that were chosen; the same with all memory terms, for tiles that overlap.
+    left_out : mapping of tile label to mapping of str to str
+        Terms that were not chosen, with the reason.
+    overlaps : mapping of tile label to OverlapTest
+    """
+
+    hardware: Hardware
+    waves: WaveConstants | None
+    spreads: dict[str, Constant]
+    designs: dict[str, Design]
+    wide: dict[str, Design]
+    left_out: dict[str, dict[str, str]]
+    overlaps: dict[str, OverlapTest]
+
+
+def find_structure(
+    data: Mapping[str, TileData],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    waves: WaveConstants | None,
+    fold_of_block: Indices,
+    places: tuple[Indices, Indices],
+    *,
+    progress: Callable[[str], object],
+    seed: int,
+    rng: np.random.Generator,
+) -> Structure:
+    """Find the structure of the model of some tiles.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    hardware : Hardware
+        With cores and residencies counted on all launches, spill size and channels.
+    terms : sequence of Term
+        Candidates.
+    waves : WaveConstants or None
+        How cores and residents were counted; ``None`` where all tiles are hidden.
+    fold_of_block : ndarray of int64, shape (B,)
+    places : tuple of ndarray of int64, shape (B,)
+        Row and column of each block among the blocks of (M, N).
+    progress : callable
+        Called with a few words when a step begins.
+    seed : int
+        Of the cells that large landscapes are thinned to.
+    rng : numpy.random.Generator
+        Resamples blocks for confidence sets.
+    """
+    computing: dict[str, NDArray[np.bool_]] = {}
+    for number in range(_ROUNDS):
+        progress("looking for cores out of step")
+        spreads = profile_core_spread(data, terms, hardware, fold_of_block, rng, computing)
+        told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
+        hardware = replace(hardware, core_spread=told)
+        progress("choosing terms")
+        chosen = {label: _choose(item, terms, hardware, fold_of_block) for label, item in data.items()}
+        designs = {label: design for label, (design, _) in chosen.items()}
+        progress("looking for overlap")
+        wide = {label: with_memory(designs[label], terms, hardware) for label in data}
+        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, seed)
+        if number == _ROUNDS - 1 or waves is None:
+            break
+        wanted: AbstractSet[str] = data.keys()
+        if number == 0:
+            computing = launches_that_compute(data, wide, hardware, overlaps)
+            waves, recounted = _recounted(data, computing, hardware, terms, waves, rng)
+            wanted = data.keys() - recounted
+        elif recounted:
+            wanted = recounted
+        else:
+            break
+        progress("following ragged launches")
+        used = {label: wide[label] if label in computing else designs[label] for label in data}
+        edges = find_edge_costs({label: data[label] for label in data if label in wanted}, used, hardware, overlaps)
+        hardware = replace(hardware, edges={**hardware.edges, **edges})
+        hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
+        if not computing and not edges:
+            break
+    left_out = {label: reasons for label, (_, reasons) in chosen.items()}
+    return Structure(hardware, waves, spreads, designs, wide, left_out, overlaps)
+
+
+def _recounted(
+    data: Mapping[str, TileData],
+    computing: Mapping[str, NDArray[np.bool_]],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    waves: WaveConstants,
+    rng: np.random.Generator,
+) -> tuple[WaveConstants, frozenset[str]]:
+    """Count residents of tiles that overlap on launches that do not wait for memory; also return which changed."""
+    residency, held = dict(waves.residency), dict(waves.residency_set)
+    for label, rows in computing.items():
+        count = count_residents(data[label], rows, hardware, terms, rng)
+        if count is not None:
+            residency[label], held[label] = count
+    changed = frozenset(label for label, count in residency.items() if count != waves.residency[label])
+    return replace(waves, residency=residency, residency_set=held), changed
+
+
+def _choose(
+    item: TileData, terms: Sequence[Term], hardware: Hardware, fold_of_block: Indices
+) -> tuple[Design, dict[str, str]]:
+    """Choose terms by held-out error; also say why the others are left out."""
+    every = Design.of(terms, item.tile, hardware)
+    matrix = every.matrix(item.problem, hardware)
+    sums = BlockGram.of(matrix, item.samples.time, item.blocks, fold_of_block.size)
+    widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
+    ends = np.cumsum(widths)
+    places = [np.arange(end - width, end) for width, end in zip(widths, ends, strict=True)]
+    chosen = select_terms(sums, places, [term.always for term in every.terms], fold_of_block)
+    left_out = dict(every.skipped)
+    for index, term in enumerate(every.terms):
+        if index not in chosen:
+            used = sums.gram[:, places[index], places[index]].any()
+            left_out[term.name] = NO_GAIN if used else f"{ZERO}; would be identified by {term.identified_by}"
+    return Design.of([every.terms[i] for i in chosen], item.tile, hardware), left_out
