@@ -147,7 +147,11 @@ class AdditiveModel:
         # Streams of their own: what is looked for here changes no fold and no draw.
         own = np.random.default_rng((self.seed, 1))
         channels = profile_channels(data, hardware, self.terms, n_blocks, own)
-        if channels.identified and hardware.channels is None:
+        stated_pair = hardware.channels, hardware.interleave_bytes
+        refuted = channels.refutes(*stated_pair)
+        if refuted:
+            channels = channels.noting(*stated_pair)
+        if refuted or (channels.identified and hardware.channels is None):
             hardware = replace(hardware, channels=channels.pair[0], interleave_bytes=channels.pair[1])
         granules = granularities(data, hardware, self.terms, own)
         effective: dict[str, Constant] = {}

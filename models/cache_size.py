@@ -13,20 +13,13 @@ from models.constants.constant import IDENTIFIED, Constant, Profile, not_identif
 from models.constants.scan import LEVEL, Scan, judge, places_of
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
-from models.last_wave import LastWave
-from models.overlap import fit_overlap, overlapped, waits_for_memory
 from models.problem import Problem
-from models.solve import solve_nonnegative
+from models.state_losses import MOST_CELLS, state_losses
 from models.term import Term
 from models.terms.cache_spill import CacheSpill
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
-
-_MOST_CELLS = 2048
-"""Of a tile, where each size has its own designs; beyond it, cells are drawn at random."""
-_WAITING = 0.2
-"""Share of the cells, those of the least arithmetic intensity, that are first taken to wait for memory."""
 
 _SHARES = (0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5, 0.5625, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5)
 """Candidate sizes as shares of the nominal cache."""
@@ -67,9 +60,10 @@ def profile_cache(
     losses, counts = [], []
     for problem, time, blocks in data.values():
         rows = np.arange(time.size)
-        if rows.size > _MOST_CELLS:
-            rows = np.sort(rng.permutation(rows.size)[:_MOST_CELLS])
-        losses.append(_losses(problem.take(rows), time[rows], blocks[rows], hardware, terms, sizes, n_blocks))
+        if rows.size > MOST_CELLS:
+            rows = np.sort(rng.permutation(rows.size)[:MOST_CELLS])
+        states = [hardware.with_spill_size(size) for size in sizes]
+        losses.append(state_losses(problem.take(rows), time[rows], blocks[rows], states, terms, n_blocks)[0])
         counts.append(rows.size)
     tenable = unrefuted(losses, rng)
     criterion = np.sum(
@@ -116,35 +110,3 @@ def _any_cost(
     shapes = [np.concatenate([getattr(problem, name) for problem, _, _ in data.values()]) for name in "MN"]
     labels = np.concatenate([blocks for _, _, blocks in data.values()])
     return judge(scans, counts, rng, places_of(shapes[0], shapes[1], labels, n_blocks)).p_value
-
-
-def _losses(
-    problem: Problem,
-    time: Array,
-    blocks: Indices,
-    hardware: Hardware,
-    terms: Sequence[Term],
-    sizes: Sequence[float],
-    n_blocks: int,
-) -> Array:
-    """Squared relative residuals by size and block, of memory costs that add or overlap, as fits better."""
-    weight = 1.0 / time[:, None]
-    losses = np.empty((len(sizes), n_blocks))
-    few = problem.flop / problem.footprint < np.quantile(problem.flop / problem.footprint, _WAITING)
-    starts = [few]
-    waves = LastWave.of(problem, hardware, ALL_MECHANISMS)
-    for number, size in enumerate(sizes):
-        state = hardware.with_spill_size(size)
-        design = Design.of(terms, problem.tile, state)
-        matrix, resources = design.matrix(problem, state), design.resources(state)
-        weighted = matrix * weight
-        plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
-        residual = 1.0 - weighted @ plain
-        begin = [*starts, waits_for_memory(matrix, plain, resources)]
-        for last in (None, waves) if waves.work.any() else (None,):
-            theta, loss = fit_overlap(matrix, time, resources, begin, last)
-            if loss < float(residual @ residual):
-                residual = 1.0 - overlapped(weighted, theta, resources, last) @ theta
-                starts = [few, waits_for_memory(matrix, theta, resources)]
-        losses[number] = np.bincount(blocks, residual**2, n_blocks)
-    return losses

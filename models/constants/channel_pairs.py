@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.constants.confidence import unrefuted
 from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
-from models.constants.scan import Scan, judge, places_of
+from models.constants.scan import Finding, Scan, judge, places_of
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
+from models.state_losses import state_losses
 from models.term import Term
 from models.terms.channel_hash import ChannelHash
 from models.tile_data import TileData
@@ -26,6 +28,10 @@ PAIRS = tuple((c, i) for c in CHANNELS for i in INTERLEAVES)
 
 _ALIKE = 1.0 - 1e-6
 _EQUAL = 1e-3
+_OVERLAPS = 0.1
+"""Overlap is heeded where it lowers the logarithm of the squared errors by this much on average over the tiles."""
+_CELLS = 1024
+"""Of a tile, where each pair is fitted with overlap."""
 _MOST = 10_000
 """Shapes of a tile that are looked at: a profile of so many columns needs no more."""
 
@@ -56,6 +62,19 @@ class ChannelPair:
     def pair(self) -> tuple[int, int]:
         """The estimated channels and interleave; 0 where there are none."""
         return int(self.channels.estimate or 0), int(self.interleave.estimate or 0)
+
+    def refutes(self, channels: int | None, interleave: int | None) -> bool:
+        """Whether the timings tell the pair, and it is another candidate than the given one."""
+        profile = self.channels.profile
+        if not self.identified or profile is None or (channels, interleave) not in PAIRS:
+            return False
+        return not profile.tenable[PAIRS.index((channels or 0, interleave or 0))]
+
+    def noting(self, channels: int | None, interleave: int | None) -> ChannelPair:
+        """Return the same with a note that the given pair, which the device record states, is refuted."""
+        said = f"the device record says {channels} x {interleave} B, which these timings refute"
+        note = "; ".join(part for part in (self.channels.note, said) if part)
+        return replace(self, channels=replace(self.channels, note=note))
 
 
 def profile_channels(
@@ -98,6 +117,8 @@ def profile_channels(
     shapes = [np.concatenate([getattr(item.samples, name) for item in thinned.values()]) for name in "MN"]
     blocks = np.concatenate([item.blocks for item in thinned.values()])
     finding = judge(scans, counts, rng, places_of(shapes[0], shapes[1], blocks, n_blocks))
+    if finding.found:
+        finding = _with_overlap(finding, thinned, hardware, terms, first, n_blocks, rng)
     tenable = finding.tenable[groups]
     profile = Profile(
         ("channels", "interleave, B"),
@@ -125,6 +146,40 @@ def profile_channels(
     )
     interleave = replace(channels, estimate=float(best[1]), values=_distinct(i for _, i in kept), unit="B")
     return ChannelPair(channels, interleave, others_alike)
+
+
+def _with_overlap(
+    finding: Finding,
+    data: Mapping[str, TileData],
+    hardware: Hardware,
+    terms: Sequence[Term],
+    first: NDArray[np.int64],
+    n_blocks: int,
+    rng: np.random.Generator,
+) -> Finding:
+    """Compare the pairs again where memory costs overlap with computing: a sum sees the worst pitches alone.
+
+    Where launches compute longer than most of their pitches make them wait, what is left in a sum is the pattern of
+    the pitches with the fewest channels, which is that of another pair.
+    """
+    parts = []
+    for item in data.values():
+        if item.hidden:
+            continue
+        some = np.sort(rng.permutation(item.samples.size)[:_CELLS])
+        parts.append((item.problem.take(some), item.samples.time[some], item.blocks[some]))
+    pairs = [PAIRS[int(place)] for place in first]
+    states = [replace(hardware, channels=c, interleave_bytes=i) for c, i in pairs]
+    tried = [state_losses(*part, [states[finding.best]], terms, n_blocks) for part in parts]
+    if not parts or np.mean([np.log(added[0] / best.sum()) for best, added in tried]) < _OVERLAPS:
+        return finding
+    losses = [state_losses(*part, states, terms, n_blocks)[0] for part in parts]
+    criterion = np.sum(
+        [n_blocks * np.log(loss.sum(axis=1) / part[1].size) for loss, part in zip(losses, parts, strict=True)],
+        axis=0,
+    )
+    tenable = unrefuted(losses, rng) & finding.measured
+    return replace(finding, best=int(np.argmin(criterion)), criterion=criterion, tenable=tenable)
 
 
 def _unknown(reason: str, profile: Profile | None, aliases: tuple[tuple[int, int], ...]) -> ChannelPair:

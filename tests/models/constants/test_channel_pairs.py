@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from harness.grid import Grid
+from harness.twin import B580, Twin
+from models.additive import AdditiveModel
 from models.constants.channel_pairs import PAIRS, profile_channels
 from models.terms import ALL_TERMS
 
@@ -53,3 +56,34 @@ def test_no_pair_is_found_where_channels_cost_nothing(landscape, hardware, pitch
         if not pair.identified:
             assert pair.channels.status.startswith("not identifiable on this grid: ")
             assert pair.channels.remedy
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """A chip whose memory hides behind computing, with other channels than its device record states."""
+    chip = B580.replaced({"cores": 16, "channels": 8, "interleave_bytes": 256, "cache_bytes": 8e6})
+    return AdditiveModel(draws=0).fit(Twin(chip).landscape(Grid.parse("128:4096:128;128:4096:128;1024:4096:1024")))
+
+
+def test_a_pair_of_channels_that_computing_hides_most_of_the_time_is_told(simulated):
+    """A sum sees the pitches with the fewest channels alone, which are those of another pair."""
+    constants = simulated.tiles["256x256x32"].constants
+    assert constants["channels"].identified
+    assert 8.0 in constants["channels"].values
+    assert 256.0 in constants["interleave_bytes"].values
+
+
+def test_a_record_that_timings_refute_is_not_followed_and_said_to_be_so(simulated):
+    found = simulated.tiles["256x256x32"].constants["channels"]
+    pair = simulated.hardware.channels, simulated.hardware.interleave_bytes
+    assert pair == (found.estimate, simulated.tiles["256x256x32"].constants["interleave_bytes"].estimate)
+    assert pair != (6, 256)
+    assert "the device record says 6 x 256 B, which these timings refute" in found.note
+
+
+def test_what_is_no_candidate_cannot_be_refuted(landscape, hardware, pitched):
+    pair = profiled(landscape(pitched, byte=3e-12, channels=6, interleave=256), hardware)
+    assert not pair.refutes(None, None)
+    assert not pair.refutes(80, 4096)
+    assert not pair.refutes(6, 256)
+    assert pair.refutes(8, 4096)
