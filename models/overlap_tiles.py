@@ -13,6 +13,7 @@ every size is a multiple of the tile, and either of them is left out; where the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import numpy as np
@@ -96,15 +97,23 @@ def find_overlap(
         )
         if test is not None:
             found[label] = test
-    return _shared(found, data)
+    hidden = {label for label, item in data.items() if item.hidden}
+    return expect_overlap(found, hidden)
 
 
-def _shared(tests: dict[str, OverlapTest], data: Mapping[str, TileData]) -> dict[str, OverlapTest]:
-    """Expect overlap of all tiles where most show it by themselves: a device moves data in one way."""
-    known = [test for label, test in tests.items() if not data[label].hidden]
+def expect_overlap(tests: Mapping[str, OverlapTest], hidden: AbstractSet[str]) -> dict[str, OverlapTest]:
+    """Expect overlap of all tiles where most show it by themselves: a device moves data in one way.
+
+    Parameters
+    ----------
+    tests : mapping of tile label to OverlapTest
+    hidden : set of str
+        Tiles of other makers' kernels, which are left as they are and not counted.
+    """
+    known = [test for label, test in tests.items() if label not in hidden]
     if len(known) < _FEWEST or 2 * sum(test.overlaps for test in known) <= len(known):
-        return tests
-    return {label: test if data[label].hidden else replace(test, expected=True) for label, test in tests.items()}
+        return dict(tests)
+    return {label: test if label in hidden else replace(test, expected=True) for label, test in tests.items()}
 
 
 def launches_that_compute(
