@@ -50,10 +50,11 @@ def launch_seconds(
     speed = core_speeds(chip, on)
     if on.wave_quantization and (on.wave_fill or count >= slots):
         return makespan(wait, work, loads, count, speed, residents, solo_rate, chip.overlap, np.empty(0))
+    average = speed.mean()
     engines = occupied = longest = memory = 0.0
     for index in range(count):
         engines += work[index]
-        occupied += wait[index] + work[index] / (solo_rate * speed.mean())
+        occupied += wait[index] + work[index] / (solo_rate * average)
         if index % slots == 0:
             side_by_side = min(residents, -(-(count - index) // chip.cores))
             memory += loads[index] * max(float(side_by_side), 1.0 / solo_rate)
