@@ -16,9 +16,6 @@ Array = NDArray[np.float64]
 _BY_CHANCE = 6.0
 """Chi-square, of a reach and a length, that independent residuals exceed in a twentieth of all cases."""
 
-_NO_LENGTH = 1e-9
-"""Correlation length of an axis along which neighbours share nothing."""
-
 _TRIALS = 12
 """Lengths tried before the best of them is refined."""
 
@@ -27,6 +24,32 @@ _SHORTEST, _LONGEST = 0.01, 2.0
 
 _RANGE = 0.5
 """Pairs count by exp(-distance / (range times extent)): distant ones say little of the correlation of near ones."""
+
+
+@dataclass(frozen=True)
+class Falloff:
+    """Correlation exp(-(distance / length)^smoothness) along one axis.
+
+    Attributes
+    ----------
+    metric : int
+        0 for distances in octaves, 1 in elements.
+    length : float
+    smoothness : int
+        1 for a field as rough as a random walk, 2 for one that has slopes.
+    """
+
+    metric: int
+    length: float
+    smoothness: int
+
+    def correlation(self, distances: tuple[Array, Array]) -> Array:
+        """Correlation at distances in octaves and in elements."""
+        return np.asarray(np.exp(-((distances[self.metric] / self.length) ** self.smoothness)))
+
+
+NONE = Falloff(0, 1e-9, 1)
+"""Of an axis along which neighbours share nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +83,8 @@ class NeighbourPairs:
             distances.append((octaves[pairs], elements[pairs]))
         return cls(tuple(upper), tuple(number), tuple(distances)) if any(one.size for one in number) else None
 
-    def correlogram(self, sums: Sequence[Array]) -> tuple[tuple[float, ...], tuple[tuple[int, float], ...]]:
-        """Fit q exp(-distance / length) to mean products along each axis, by least squares.
+    def correlogram(self, sums: Sequence[Array]) -> tuple[tuple[float, ...], tuple[Falloff, ...]]:
+        """Fit q exp(-(distance / length)^smoothness) to mean products along each axis, by least squares.
 
         Parameters
         ----------
@@ -72,26 +95,32 @@ class NeighbourPairs:
         -------
         tuple of float
             q of each axis; NaN where independent residuals might well show as much.
-        tuple of (int, float)
-            Length of each axis: octaves after 0, elements after 1, whichever fits better.
+        tuple of Falloff
+            One an axis: the metric and the smoothness that fit best.
         """
-        reach, lengths = [], []
+        reach, falls = [], []
         for axis, number in enumerate(self.number):
-            q, metric, length = np.nan, 0, _NO_LENGTH
+            q, fall = np.nan, NONE
             if number.size:
                 octaves = self.distances[axis][0]
                 # Pairs count by their number, and the nearer the more.
                 weight = np.sqrt(number / number.sum()) * np.exp(-octaves / (_RANGE * octaves.max()))
                 means = sums[axis][self.upper[axis]] / number
-                fits = [_exponential(distance, means, weight) for distance in self.distances[axis]]
-                best = int(fits[1][0] < fits[0][0])
-                gain = float(np.sum((weight * means) ** 2)) - fits[best][0]
+                misfit, height, found = min(
+                    (
+                        _least_squares(distance, means, weight, metric, smoothness)
+                        for metric, distance in enumerate(self.distances[axis])
+                        for smoothness in (1, 2)
+                    ),
+                    key=lambda fit: fit[0],
+                )
+                gain = float(np.sum((weight * means) ** 2)) - misfit
                 # Independent residuals of unit variance gain less than chi-square over the number of pairs.
-                if gain * number.sum() > _BY_CHANCE and fits[best][1] > 0:
-                    q, metric, length = fits[best][1], best, fits[best][2]
+                if gain * number.sum() > _BY_CHANCE and height > 0:
+                    q, fall = height, found
             reach.append(q)
-            lengths.append((metric, length))
-        return tuple(reach), tuple(lengths)
+            falls.append(fall)
+        return tuple(reach), tuple(falls)
 
 
 def axis_products(sums: Array) -> list[Array]:
@@ -103,12 +132,15 @@ def axis_products(sums: Array) -> list[Array]:
     return found
 
 
-def _exponential(distance: Array, means: Array, weight: Array) -> tuple[float, float, float]:
-    """Least-squares fit of q exp(-distance / length), 0 <= q <= 1: misfit, q and length."""
+def _least_squares(
+    distance: Array, means: Array, weight: Array, metric: int, smoothness: int
+) -> tuple[float, float, Falloff]:
+    """Least-squares fit of q exp(-(distance / length)^smoothness), 0 <= q <= 1: misfit, q and the rest."""
 
     def reach(length: float) -> tuple[float, Array]:
-        shape = weight * np.exp(-distance / length)
-        q = float(np.clip((weight * means) @ shape / (shape @ shape), 0.0, 1.0))
+        shape = weight * np.exp(-((distance / length) ** smoothness))
+        norm = float(shape @ shape)
+        q = float(np.clip((weight * means) @ shape / norm, 0.0, 1.0)) if norm > 0 else 0.0
         return q, weight * means - q * shape
 
     def misfit(logarithm: float) -> float:
@@ -121,4 +153,4 @@ def _exponential(distance: Array, means: Array, weight: Array) -> tuple[float, f
     around = (trials[max(0, best - 1)], trials[min(_TRIALS - 1, best + 1)])
     found = minimize_scalar(misfit, bounds=around, method="bounded", options={"xatol": 1e-3})
     length = float(np.exp(found.x))
-    return float(found.fun), reach(length)[0], length
+    return float(found.fun), reach(length)[0], Falloff(metric, length, smoothness)

@@ -5,10 +5,10 @@ coefficient is less certain than the sums of squares suggest. The relative resid
 
     Cov(u_i, u_j) = a_i a_j (q0 r_M r_N r_K + q_M r_M d_N d_K + q_N d_M r_N d_K + q_K d_M d_N r_K + q d_M d_N d_K),
 
-r_x = exp(-|distance along x| / length_x) and d_x = 1 for equal sizes, else 0. So there is a field that neighbours
-share in every direction, lack of fit that is shared along one axis alone (that of an (M, N) at all K, say), and
-a nugget. Distances are in octaves or in elements, whichever suits an axis. The logarithm of the amplitudes a is
-quadratic in the octaves, for small shapes, or those of a few waves, are often told less well.
+r_x = exp(-(|distance along x| / length_x)^s_x) with s_x = 1 or 2, and d_x = 1 for equal sizes, else 0. So there is
+a field that neighbours share in every direction, lack of fit that is shared along one axis alone (that of an (M, N)
+at all K, say), and a nugget. Distances are in octaves or in elements, whichever suits an axis. The logarithm of the
+amplitudes a is quadratic in the octaves, for small shapes, or those of a few waves, are often told less well.
 
 What is fitted is the correlogram along each axis: mean products of residuals whose shapes differ along it alone.
 Residuals are flatter than the field that they come from, for the fit has absorbed a part of it; the expected loss
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cells import Cells, unfold
-from models.correlogram import NeighbourPairs, axis_products
+from models.correlogram import Falloff, NeighbourPairs, axis_products
 
 Array = NDArray[np.float64]
 
@@ -61,8 +61,8 @@ class ResidualField:
         Relative standard deviation of each sample.
     reach : tuple of float
         Correlation of neighbours along M, N and K in the limit of no distance; NaN where they show none.
-    lengths : tuple of (int, float)
-        Correlation lengths along M, N and K: in octaves after 0, in elements after 1.
+    falls : tuple of Falloff
+        How the correlation falls along M, N and K.
     freedom : float
         Independent residuals that would tell the scale as well as these do (Satterthwaite's approximation).
     """
@@ -70,7 +70,7 @@ class ResidualField:
     cells: Cells
     amplitude: Array
     reach: tuple[float, ...]
-    lengths: tuple[tuple[int, float], ...]
+    falls: tuple[Falloff, ...]
     freedom: float
 
     @classmethod
@@ -110,8 +110,8 @@ class ResidualField:
         for _ in range(_ROUNDS):
             variance = (total + max(0.0, lost_in_all)) / residual.size
             means = [(product + gap) / variance for product, gap in zip(products, lost, strict=True)]
-            reach, lengths = pairs.correlogram(means)
-            field = cls(cells, amplitude, reach, lengths, np.inf)
+            reach, falls = pairs.correlogram(means)
+            field = cls(cells, amplitude, reach, falls, np.inf)
             parts = list(zip(field.shares(), _parts(field.correlations()), strict=True))
             spread = np.zeros_like(cells_of_w)
             for q, part in parts:
@@ -131,7 +131,7 @@ class ResidualField:
                 squares += p * q * float(np.vdot(count, _apply(both, count))) if p * q > 0 else 0.0
         # Trace of the squared correlation matrix of the samples, the nugget on its diagonal alone.
         trace = squares + residual.size * (1.0 - (1.0 - field.nugget_share) ** 2)
-        return cls(cells, amplitude * np.sqrt(variance), reach, lengths, residual.size**2 / trace)
+        return cls(cells, amplitude * np.sqrt(variance), reach, falls, residual.size**2 / trace)
 
     def shares(self) -> tuple[float, ...]:
         """Shares of the variance: what all directions have in common, then what one axis alone does.
@@ -152,10 +152,7 @@ class ResidualField:
 
     def correlations(self) -> list[Array]:
         """Correlation of neighbours along each axis."""
-        return [
-            np.asarray(np.exp(-self.cells.distances(axis)[metric] / length))
-            for axis, (metric, length) in enumerate(self.lengths)
-        ]
+        return [fall.correlation(self.cells.distances(axis)) for axis, fall in enumerate(self.falls)]
 
     def loadings(self, scaled: Array) -> list[Array | None]:
         """Scores as multiples of independent unit variables, for each structured part; shape (cells, p) each.
@@ -165,7 +162,7 @@ class ResidualField:
         ``None``.
         """
         sums = self.cells.sum(scaled * self.amplitude[:, None])
-        roots = [np.asarray(np.linalg.cholesky(one)).T for one in self.correlations()]
+        roots = [_root(one).T for one in self.correlations()]
         return [
             np.sqrt(q) * _apply(part, sums).reshape(-1, scaled.shape[1]) if q > 0 else None
             for q, part in zip(self.shares(), _parts(roots), strict=True)
@@ -175,6 +172,12 @@ class ResidualField:
         """Covariance of the scores from what no two shapes share, shape (p, p)."""
         own = scaled * (self.amplitude * np.sqrt(self.nugget_share))[:, None]
         return np.asarray(own.T @ own)
+
+
+def _root(matrix: Array) -> Array:
+    """R with R R' the matrix, which a smooth field all but makes singular."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _amplitudes(cells: Cells, residual: Array) -> Array | None:

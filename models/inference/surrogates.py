@@ -23,8 +23,8 @@ from models.solve import solve_nonnegative
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_CHUNK = 64
-"""Surrogates in memory at a time."""
+_CHUNK = 16
+"""Surrogates of one covariance, in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ class Surrogates:
         noise_squares = np.empty((draws, folds))
         for first in range(0, draws, _CHUNK):
             last = min(first + _CHUNK, draws)
-            noise = covariance.draw(lattice, last - first, rng)
+            # The covariance is an estimate itself; with one alone, surrogates would be too much alike.
+            noise = covariance.another(rng).draw(lattice, last - first, rng)
             for number, rows in enumerate(parts):
                 part = noise[rows]
                 noise_moments[first:last, number] = part.T @ weighted[rows]

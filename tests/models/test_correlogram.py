@@ -1,10 +1,10 @@
-"""Correlograms: exponentials are found exactly, chance is not taken for one."""
+"""Correlograms: falling ones are found exactly, chance is not taken for one."""
 
 import numpy as np
 import pytest
 
 from models.cells import Cells
-from models.correlogram import NeighbourPairs, axis_products
+from models.correlogram import Falloff, NeighbourPairs, axis_products
 
 SIZES = np.arange(128, 2049, 128)
 MESH = [axis.ravel() for axis in np.meshgrid(SIZES, SIZES, (64, 256, 1024, 4096), indexing="ij")]
@@ -12,16 +12,19 @@ CELLS = Cells.of(*MESH)
 COUNT = CELLS.sum(np.ones((MESH[0].size, 1)))
 
 
+@pytest.mark.parametrize("smoothness", [1, 2])
 @pytest.mark.parametrize(("metric", "length"), [(0, 0.3), (0, 1.5), (1, 250.0)])
-def test_an_exponential_is_found(metric, length):
+def test_a_falling_correlation_is_found(metric, length, smoothness):
     pairs = NeighbourPairs.of(CELLS, COUNT)
     number = axis_products(COUNT)
-    sums = [0.8 * np.exp(-CELLS.distances(axis)[metric] / length) * number[axis] for axis in range(3)]
-    reach, lengths = pairs.correlogram(sums)
+    planted = Falloff(metric, length, smoothness)
+    sums = [0.8 * planted.correlation(CELLS.distances(axis)) * number[axis] for axis in range(3)]
+    reach, falls = pairs.correlogram(sums)
     for axis in (0, 1):
         assert reach[axis] == pytest.approx(0.8, abs=1e-3)
-        assert lengths[axis][0] == metric
-        assert lengths[axis][1] == pytest.approx(length, rel=0.01)
+        assert falls[axis].metric == metric
+        assert falls[axis].smoothness == smoothness
+        assert falls[axis].length == pytest.approx(length, rel=0.01)
 
 
 def test_independent_residuals_seldom_show_a_correlation():

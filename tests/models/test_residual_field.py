@@ -82,8 +82,15 @@ def test_what_one_axis_shares_alone_stays_with_it():
 
 def test_distances_are_in_the_unit_that_suits():
     fields = fitted(lambda rng: random_field(ELEMENTS, (400.0, 400.0, 1.0), rng), ONES, 12)
-    metrics = np.array([[metric for metric, _ in field.lengths] for field in fields])
+    metrics = np.array([[fall.metric for fall in field.falls] for field in fields])
     assert metrics[:, :2].mean() > 0.6 > 0.4 > metrics[:, 2].mean()
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_a_field_with_slopes_is_told_from_one_without(smooth):
+    fields = fitted(lambda rng: random_field(OCTAVES, (0.5, 0.5, 1.0), rng, smooth=smooth), ONES, 10)
+    told = np.array([[fall.smoothness for fall in field.falls[:2]] for field in fields])
+    assert np.mean(told == (2 if smooth else 1)) >= 0.7
 
 
 def test_amplitudes_follow_the_sizes():
@@ -109,11 +116,11 @@ def test_independent_residuals_have_no_neighbours():
 def explicit(field):
     """Correlation of all pairs of samples, from the definition."""
     same, near = [], []
-    for axis, (sizes, (metric, length)) in enumerate(zip(MESH, field.lengths, strict=True)):
-        values = np.log2(sizes) if metric == 0 else sizes.astype(float)
+    for axis, (sizes, fall) in enumerate(zip(MESH, field.falls, strict=True)):
+        values = np.log2(sizes) if fall.metric == 0 else sizes.astype(float)
         gap = np.abs(np.subtract.outer(values, values))
         same.append(gap == 0)
-        near.append(np.exp(-gap / length))
+        near.append(np.exp(-((gap / fall.length) ** fall.smoothness)))
         assert axis < 3
     q, *alone = field.shares()
     total = q * near[0] * near[1] * near[2]

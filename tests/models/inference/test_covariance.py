@@ -1,20 +1,17 @@
-"""The residual's covariance: planted factors recovered, products of matrices against one dense matrix."""
+"""The residual's covariance: planted factors recovered, draws with the planted covariance."""
 
 import numpy as np
 import pytest
 
-from models.inference.covariance import ResidualCovariance, _restricted, estimate_covariance, restricted_dense
+from models.inference.covariance import ResidualCovariance, estimate_covariance
 from models.inference.lattice import Lattice
 
 
-def correlation(factor, size):
-    return float(factor) ** np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-
-
-def dense(factors, own, shape):
+def dense(factors, own, shape, smoothness=1):
     matrix = np.ones((1, 1))
     for factor, size in zip(factors, shape, strict=True):
-        matrix = np.kron(matrix, correlation(factor, size))
+        apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+        matrix = np.kron(matrix, float(factor) ** (apart**smoothness))
     return (1 - own) * matrix + own * np.eye(matrix.shape[0])
 
 
@@ -32,6 +29,44 @@ def test_planted_factors_are_recovered(bench, theta, lattice):
         estimate = estimate_covariance(residual, bench.base / exact[:, None], lattice, bench.problem.flop)
         found.append([*estimate.neighbours, estimate.own, estimate.growth])
     np.testing.assert_allclose(np.mean(found, axis=0), [0.7, 0.7, 0.7, 0.2, 0.0], atol=0.05)
+
+
+def planted(bench, theta, lattice, seeds, smoothness=1):
+    """Covariances found where the planted one is known, all columns of the base fitted."""
+    exact = bench.base @ theta
+    columns = bench.base / exact[:, None]
+    truth = ResidualCovariance((0.8, 0.8, 0.8), 0.1, np.full(exact.size, 0.01), 0.0, smoothness)
+    for seed in range(seeds):
+        residual = truth.draw(lattice, 1, np.random.default_rng(seed))[:, 0]
+        residual -= columns @ np.linalg.lstsq(columns, residual, rcond=None)[0]
+        yield estimate_covariance(residual, columns, lattice, bench.problem.flop)
+
+
+@pytest.mark.parametrize("smoothness", [1, 2])
+def test_smoothness_and_scale_are_those_of_the_field_before_the_fit(bench, theta, lattice, smoothness):
+    found = list(planted(bench, theta, lattice, 8, smoothness))
+    assert np.mean([one.smoothness == smoothness for one in found]) >= 0.85
+    assert np.median([np.sqrt(np.mean(one.scale**2)) for one in found]) == pytest.approx(0.01, rel=0.1)
+
+
+def test_other_covariances_vary_as_estimates_do(bench, theta, lattice):
+    found = list(planted(bench, theta, lattice, 30))
+    estimates = np.array([one.neighbours[:2] for one in found])
+    rng = np.random.default_rng(0)
+    drawn = np.array([[one.another(rng).neighbours[:2] for _ in range(40)] for one in found])
+    assert drawn.std(axis=1).mean() == pytest.approx(estimates.std(axis=0).mean(), rel=0.35)
+    assert np.abs(drawn.mean(axis=(0, 1)) - estimates.mean(axis=0)).max() < 0.02
+
+
+def test_what_is_not_estimated_does_not_vary(lattice):
+    fixed = ResidualCovariance((0.0, 0.0, 0.0), 1.0, np.ones(lattice.size), 0.0)
+    assert fixed.another(np.random.default_rng(0)) is fixed
+    line = Lattice((1, 40, 1), np.arange(40))
+    truth = ResidualCovariance((0.0, 0.9, 0.0), 0.1, np.ones(40), 0.0)
+    residual = truth.draw(line, 1, np.random.default_rng(1))[:, 0]
+    found = estimate_covariance(residual, np.ones((40, 1)), line, np.arange(1.0, 41.0))
+    other = found.another(np.random.default_rng(0))
+    assert other.neighbours[0] == other.neighbours[2] == 0.0 != other.neighbours[1] != found.neighbours[1]
 
 
 def test_independent_residuals_are_called_so(bench, theta, lattice):
@@ -54,27 +89,13 @@ def test_the_scale_follows_the_work(bench, theta, lattice):
     )
 
 
-def test_the_likelihood_is_that_of_the_dense_matrix():
-    rng = np.random.default_rng(0)
-    shape = (5, 4, 3)
-    basis = np.linalg.qr(rng.standard_normal((60, 3)))[0]
-    y = rng.standard_normal(60)
-    factors, own = [0.6, 0.3, 0.8], 0.2
-    matrix = dense(factors, own, shape)
-    inverse = np.linalg.inv(matrix)
-    inner = basis.T @ inverse @ basis
-    left = y @ inverse @ y - (basis.T @ inverse @ y) @ np.linalg.solve(inner, basis.T @ inverse @ y)
-    expected = 57 * np.log(left) + np.linalg.slogdet(matrix)[1] + np.linalg.slogdet(inner)[1]
-    data = np.column_stack([y, basis]).reshape(*shape, 4)
-    assert _restricted(data, factors, own, 57) == pytest.approx(expected, rel=1e-10)
-
-
-def test_draws_have_the_covariance():
+@pytest.mark.parametrize("smoothness", [1, 2])
+def test_draws_have_the_covariance(smoothness):
     lattice = Lattice((3, 2, 2), np.arange(12))
     scale = np.linspace(1, 2, 12)
-    covariance = ResidualCovariance((0.8, 0.5, 0.3), 0.25, scale, 0.0)
+    covariance = ResidualCovariance((0.8, 0.5, 0.3), 0.25, scale, 0.0, smoothness)
     drawn = covariance.draw(lattice, 200_000, np.random.default_rng(0))
-    expected = dense((0.8, 0.5, 0.3), 0.25, (3, 2, 2)) * np.outer(scale, scale)
+    expected = dense((0.8, 0.5, 0.3), 0.25, (3, 2, 2), smoothness) * np.outer(scale, scale)
     np.testing.assert_allclose(np.cov(drawn), expected, atol=0.05)
 
 
@@ -120,14 +141,3 @@ def test_what_scattered_neighbours_share_is_found():
     found = estimate_covariance(residual, np.ones((M.size, 1)), scatter, 1.0 * M * N * K)
     assert found.own < 0.4
     assert min(found.neighbours) > 0.5
-
-
-def test_the_dense_likelihood_is_that_of_the_lattice_where_it_is_filled():
-    rng = np.random.default_rng(6)
-    shape = (4, 5, 3)
-    data = rng.standard_normal((*shape, 3))
-    ranks = np.stack(np.unravel_index(np.arange(60), shape), axis=1)
-    for factors, own in (([0.5, 0.7, 0.2], 0.3), ([0.0, 0.0, 0.0], 1.0)):
-        assert restricted_dense(data.reshape(60, 3), ranks, factors, own) == pytest.approx(
-            _restricted(data, factors, own, 58)
-        )
