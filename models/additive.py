@@ -195,7 +195,9 @@ class AdditiveModel:
             )
             for label, item in data.items()
         ]
-        draws = dict(zip(data, draw_coefficients(system, residuals, self.draws, rng), strict=True))
+        drawn = draw_coefficients(system, residuals, self.draws, rng)
+        draws = dict(zip(data, drawn.draws, strict=True))
+        too_large = dict(zip(data, drawn.too_large, strict=True))
         held_out = {label: np.empty(item.samples.size) for label, item in data.items()}
         for number in range(self.folds):
             weight = (fold_of_block != number).astype(np.float64)
@@ -209,6 +211,7 @@ class AdditiveModel:
                 prepared[label],
                 theta[label],
                 draws[label],
+                too_large[label],
                 held_out[label],
                 in_main,
                 left_out[label],

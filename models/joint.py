@@ -56,7 +56,7 @@ class JointSystem:
         theta = solve_nonnegative(gram, moment)
         return tuple(theta[place] for place in self.places)
 
-    def refit(self, scores: Array) -> tuple[Array, ...]:
+    def refit(self, scores: Array, about: Sequence[Array] | None = None) -> tuple[Array, ...]:
         """Solve again with the scores moved, as other lack of fit would have moved them.
 
         The solution moves from the unconstrained one, not from a bound that it rests on.
@@ -65,6 +65,8 @@ class JointSystem:
         ----------
         scores : ndarray, shape (draws, size)
             What is added to the sums X'1 of the scaled design, in the order of the common vector.
+        about : sequence of ndarray, shape (p,), optional
+            Coefficients of each tile that the sums are those of, instead of the measured sums.
 
         Returns
         -------
@@ -72,6 +74,11 @@ class JointSystem:
             One for each tile.
         """
         gram, moment = self._total(None)
+        if about is not None:
+            common = np.zeros(self.size)
+            for place, theta in zip(self.places, about, strict=True):
+                common[place] = theta
+            moment = gram @ common
         fits = np.array([solve_nonnegative(gram, moment + score) for score in scores])
         fits = fits.reshape(scores.shape[0], self.size)
         return tuple(fits[:, place] for place in self.places)

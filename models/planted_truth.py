@@ -77,6 +77,7 @@ def true_model(planted: Planted, fit: FitResult) -> FitResult:
             estimates=estimates,
             theta=theta,
             draws=np.empty((0, theta.size)),
+            too_large=np.zeros(theta.size),
             overlap=False,
         )
     return replace(fit, hardware=planted.hardware, tiles=tiles)

@@ -30,7 +30,7 @@ from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
 
-FORMAT = 5
+FORMAT = 6
 """Version of the saved model file."""
 
 
@@ -80,6 +80,8 @@ class TileFit:
         Coefficients in design order; 0 where not identifiable.
     draws : ndarray, shape (draws, p)
         Coefficients under other lack of fit of the kind that the residuals show (:mod:`models.draws`).
+    too_large : ndarray, shape (p,)
+        Mean error of ``theta`` if every cost that may be nothing is nothing.
     n : int
         Samples.
     mape, median_ape : float
@@ -105,6 +107,7 @@ class TileFit:
     constants: Mapping[str, Constant]
     theta: Array
     draws: Array
+    too_large: Array
     n: int
     mape: float
     median_ape: float
@@ -367,6 +370,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "constants": {name: constant.to_contract() for name, constant in fit.constants.items()},
         "theta": fit.theta.tolist(),
         "draws": fit.draws.tolist(),
+        "too_large": fit.too_large.tolist(),
         "n": fit.n,
         "mape": fit.mape,
         "median_ape": fit.median_ape,
@@ -389,6 +393,7 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         constants={name: Constant.from_contract(item) for name, item in data["constants"].items()},
         theta=np.array(data["theta"], dtype=np.float64),
         draws=np.array(data["draws"], dtype=np.float64).reshape(-1, len(data["theta"])),
+        too_large=np.array(data["too_large"], dtype=np.float64),
         n=data["n"],
         mape=data["mape"],
         median_ape=data["median_ape"],

@@ -80,6 +80,7 @@ def tile_fit(
     prepared: PreparedTile,
     theta: Array,
     draws: Array,
+    too_large: Array,
     held_out: Array,
     in_main: NDArray[np.bool_],
     left_out: dict[str, str],
@@ -95,6 +96,8 @@ def tile_fit(
         Coefficients of the identified columns.
     draws : ndarray, shape (draws, k)
         What they would have been under other lack of fit (:mod:`models.draws`).
+    too_large : ndarray, shape (k,)
+        Mean error of estimates at their bound.
     held_out : ndarray, shape (n,)
         Times predicted for each sample by the fit to the other folds, seconds.
     in_main : ndarray of bool
@@ -109,6 +112,8 @@ def tile_fit(
     columns = prepared.design.columns(prepared.hardware)
     full, all_draws = np.zeros(len(columns)), np.zeros((draws.shape[0], len(columns)))
     full[prepared.kept], all_draws[:, prepared.kept] = theta, draws
+    errors = np.zeros(len(columns))
+    errors[prepared.kept] = too_large
     share = (prepared.matrix / time[:, None])[main].mean(axis=0) * full
     bounded = draws.shape[0] > 0
     # Of n draws the k-th smallest has k / (n + 1) of the distribution below it; extremes are not cut short.
@@ -143,6 +148,7 @@ def tile_fit(
         constants={},
         theta=full,
         draws=all_draws,
+        too_large=errors,
         n=item.samples.size,
         mape=float(error.mean()),
         median_ape=float(np.median(error)),

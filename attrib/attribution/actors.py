@@ -124,19 +124,21 @@ def by_actor(here: Attribution, later: Sequence[Attribution]) -> ActorView:
     for before, after in pairwise((here, *later)):
         by_stage[after.stage] = before.measured - after.measured
     removed, remaining = {}, {}
-    groups: dict[str, tuple[float, Array]] = {}
+    groups: dict[str, tuple[float, Array, float]] = {}
 
-    def join(actor: str, value: float, draws: Array) -> None:
-        total, sums = groups.get(actor, (0.0, np.zeros(here.draws)))
-        groups[actor] = (total + value, sums + draws)
+    def join(actor: str, value: float, draws: Array, too_large: float) -> None:
+        total, sums, error = groups.get(actor, (0.0, np.zeros(here.draws), 0.0))
+        groups[actor] = (total + value, sums + draws, error + too_large)
 
     for name in here.shares:
         kept, kept_draws = last.shares[name].share, last.samples[name]
         taken, taken_draws = here.shares[name].share - kept, here.samples[name] - kept_draws
-        removed[name] = _share(name, taken, taken_draws)
+        kept_error = last.too_large.get(name, 0.0)
+        taken_error = here.too_large.get(name, 0.0) - kept_error
+        removed[name] = Share(taken) if name == NOISE else Share.of(taken, taken_draws, taken_error)
         remaining[name] = last.shares[name]
-        join(STAGES, taken, taken_draws)
-        join(actor_of(name), kept, kept_draws)
+        join(STAGES, taken, taken_draws, taken_error)
+        join(actor_of(name), kept, kept_draws, kept_error)
     actors = {
         # What stages take away was measured: their difference, and no model's.
         name: Share(groups[name][0]) if name in (STAGES, NOISE) else Share.of(*groups[name])
@@ -146,7 +148,3 @@ def by_actor(here: Attribution, later: Sequence[Attribution]) -> ActorView:
     return ActorView(
         here.stage, last.stage, here.quantity, here.unit, here.measured, by_stage, actors, removed, remaining
     )
-
-
-def _share(name: str, value: float, draws: Array) -> Share:
-    return Share(value) if name == NOISE else Share.of(value, draws)

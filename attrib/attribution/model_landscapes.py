@@ -124,6 +124,10 @@ class ModelLandscapes:
         items = [self.fit.tiles[self.landscape.tiles[index].name] for index in tiles]
         return np.concatenate([item.draws[: self.draws] - item.theta for item in items], axis=1)
 
+    def too_large(self, tiles: Sequence[int]) -> Array:
+        """Mean error of the coefficients of some tiles at their bounds, shape (coefficient,)."""
+        return np.concatenate([self.fit.tiles[self.landscape.tiles[index].name].too_large for index in tiles])
+
     def worths(
         self,
         routes: Sequence[Route],

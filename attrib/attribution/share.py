@@ -34,19 +34,22 @@ class Share:
         return data if self.monte_carlo is None else {**data, "monte_carlo": self.monte_carlo}
 
     @classmethod
-    def of(cls, value: float, draws: Array, monte_carlo: float | None = None) -> Share:
+    def of(cls, value: float, draws: Array, too_large: float = 0.0, monte_carlo: float | None = None) -> Share:
         """Make a share of its estimate and its draws, shape (draws,).
 
         Up to two hundred draws the interval is 1.96 of their standard deviations to either side: extreme
-        percentiles of so few are too narrow.
+        percentiles of so few are too narrow. ``too_large`` is what the estimate exceeds the truth by on average, if
+        costs that may be nothing are nothing (:mod:`models.draws`): since they need not be, the interval reaches as
+        far again on that side and stays where it is on the other.
         """
         if draws.size < 2 or not np.isfinite(draws).all():
             return cls(value, None, None, monte_carlo)
         if draws.size <= _FEW_DRAWS:
             reach = 1.96 * float(np.std(draws, ddof=1))
-            return cls(value, value - reach, value + reach, monte_carlo)
-        low, high = np.percentile(draws, [2.5, 97.5])
-        return cls(value, float(low), float(high), monte_carlo)
+            low, high = value - reach, value + reach
+        else:
+            low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+        return cls(value, low - max(0.0, too_large), high - min(0.0, too_large), monte_carlo)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Attribution:
     samples : mapping of str to ndarray, shape (draws,)
         Draws of each share, drawn together: differences between stages and sums over groups take
         their intervals from them.
+    too_large : mapping of str to float
+        Mean error of each share if costs that may be nothing are nothing; adds up like the shares.
     """
 
     stage: str
@@ -87,6 +92,7 @@ class Attribution:
     step_error: float
     draws: int
     samples: Mapping[str, Array] = field(repr=False, compare=False)
+    too_large: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def roughness(self) -> float:

@@ -185,9 +185,11 @@ class _Sharing:
         self.operator[-1] = 0.0
         self.operator[-1, -1] = 1.0
         self.moves = np.empty((self.operator.shape[0], 0, RAW_QUANTITIES))
+        self.too_large = np.zeros((self.operator.shape[0], RAW_QUANTITIES))
         if worths.slopes.shape[0]:
             slopes = np.tensordot(self.operator, worths.slopes[:, position], axes=1)
             self.moves = np.einsum("pcq,dc->pdq", slopes, models.departures(tiles), optimize=True)
+            self.too_large = np.einsum("pcq,c->pq", slopes, models.too_large(tiles))
 
     def attribution(self, quantity: Quantity) -> Attribution:
         """Share out one quantity."""
@@ -221,8 +223,10 @@ class _Sharing:
             *(value + move for value, move in zip(estimates[:-1], moves[:-1], strict=True)),
             estimates[-1] - moves[-1],
         ]
+        excess = self.too_large[:, places] @ row[places]
+        too_large = dict(zip(names, [*excess[:-1].tolist(), -float(excess[-1])], strict=True))
         shares = {
-            label: Share.of(value, values, error)
+            label: Share.of(value, values, too_large[label], error)
             for label, value, values, error in zip(names, estimates, draws, [*errors, None, None], strict=True)
         }
         shares[NOISE] = Share(noise)
@@ -240,6 +244,7 @@ class _Sharing:
             error,
             int(moves.shape[1]),
             samples,
+            too_large,
         )
 
     def _steps(self, quantity: Quantity) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from attrib.attribution import FLOOR, NOISE, UNEXPLAINED, Attribution, ModelLandscapes, actor_of, attribute
 from attrib.attribution.actors import HARDWARE
+from attrib.attribution.share import Share
 from attrib.claims.claim import ABOVE, FRACTION, Claim
 from attrib.claims.evidence import Evidence
 from attrib.claims.sign_flips import Measure
@@ -63,8 +64,9 @@ def of_attribution(attribution: Attribution) -> Measure:
     draws = np.sum([attribution.samples[name] for name in hardware if name in attribution.samples], axis=0)
     if np.size(draws) < _FEWEST_DRAWS or not np.isfinite(draws).all():
         return Measure(value, None, None, None, 0, f"shares have no interval; {detail}")
-    low, high = np.percentile(draws / whole, [2.5, 97.5])
-    return Measure(value, float(low), float(high), None, int(np.size(draws)), detail)
+    error = sum(attribution.too_large.get(name, 0.0) for name in hardware)
+    found = Share.of(value, np.asarray(draws / whole), error / whole)
+    return Measure(value, found.lower, found.upper, None, int(np.size(draws)), detail)
 
 
 CLAIM = Claim(

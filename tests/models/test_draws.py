@@ -60,11 +60,11 @@ def intervals(draws):
 
 def test_draws_obey_what_the_estimate_obeys():
     system, tiles = planted(0)
-    first, second = draw_coefficients(system, tiles, 150, np.random.default_rng(1))
+    first, second = draw_coefficients(system, tiles, 150, np.random.default_rng(1)).draws
     assert first.shape == second.shape == (150, 3)
     assert min(first.min(), second.min()) >= 0
     np.testing.assert_array_equal(first[:, 0], second[:, 0])
-    again = draw_coefficients(system, tiles, 150, np.random.default_rng(1))
+    again = draw_coefficients(system, tiles, 150, np.random.default_rng(1)).draws
     np.testing.assert_array_equal(first, again[0])
     for found, tile in zip((first, second), tiles, strict=True):
         np.testing.assert_allclose(np.median(found, axis=0), tile.theta, atol=0.05)
@@ -73,15 +73,15 @@ def test_draws_obey_what_the_estimate_obeys():
 def test_the_order_of_tiles_changes_no_draw():
     system, tiles = planted(2)
     turned = JointSystem.of(system.sums[::-1], KEYS[::-1])
-    first = draw_coefficients(system, tiles, 20, np.random.default_rng(1))
-    second = draw_coefficients(turned, tiles[::-1], 20, np.random.default_rng(1))
+    first = draw_coefficients(system, tiles, 20, np.random.default_rng(1)).draws
+    second = draw_coefficients(turned, tiles[::-1], 20, np.random.default_rng(1)).draws
     for one, other in zip(first, second[::-1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_without_draws_there_are_none():
     system, tiles = planted(0)
-    assert [part.shape for part in draw_coefficients(system, tiles, 0, np.random.default_rng(1))] == [
+    assert [part.shape for part in draw_coefficients(system, tiles, 0, np.random.default_rng(1)).draws] == [
         (0, 3),
         (0, 3),
     ]
@@ -94,7 +94,8 @@ def test_an_exact_fit_falls_back_on_blocks():
     ]
     exact = [TileResiduals("a", CELLS, np.ones((CELLS.place.size, 1)), np.ones(1)), *exact[1:]]
     found = draw_coefficients(system, exact, 7, np.random.default_rng(2))
-    for part, blocks in zip(found, system.bootstrap(7, np.random.default_rng(2)), strict=True):
+    assert not np.concatenate(found.too_large).any()
+    for part, blocks in zip(found.draws, system.bootstrap(7, np.random.default_rng(2)), strict=True):
         np.testing.assert_array_equal(part, blocks)
 
 
@@ -107,7 +108,7 @@ def test_spread_is_the_sandwich_where_no_bound_is_near():
         gram[np.ix_(place, place)] += sums.gram.sum(axis=0)
     inverse = np.linalg.inv(gram)
     expected = np.sqrt(np.diag(inverse @ covariance @ inverse))[system.places[0]]
-    found = draw_coefficients(system, tiles, 4000, np.random.default_rng(4))[0].std(axis=0)
+    found = draw_coefficients(system, tiles, 4000, np.random.default_rng(4)).draws[0].std(axis=0)
     # The tails of t make them a little wider.
     np.testing.assert_allclose(found / expected, 1.06, atol=0.08)
 
@@ -117,7 +118,7 @@ def test_intervals_cover_the_truth_where_those_of_blocks_do_not():
     for seed in range(40):
         system, tiles = planted(100 + seed)
         for kind, drawn in (
-            (inside, draw_coefficients(system, tiles, 120, np.random.default_rng(seed))),
+            (inside, draw_coefficients(system, tiles, 120, np.random.default_rng(seed)).draws),
             (by_blocks, system.bootstrap(120, np.random.default_rng(seed))),
         ):
             for (low, high), truth in zip(intervals(drawn), THETAS, strict=True):
@@ -162,3 +163,26 @@ def test_excess_is_the_least_that_makes_no_combination_vary_less(seed, size, ran
         unit = matrix / np.sqrt(np.outer(np.diag(base), np.diag(base)))
         assert np.linalg.eigvalsh(0.5 * (unit + unit.T)).min() > -1e-6
     np.testing.assert_allclose(excess(0.9 * base, base) / scale / scale[:, None], 0.0, atol=1e-6)
+
+
+def test_what_estimates_at_a_bound_exceed_the_truth_by_is_what_it_is_on_average():
+    errors, told = [], []
+    for seed in range(60):
+        system, tiles = planted(300 + seed)
+        found = draw_coefficients(system, tiles, 100, np.random.default_rng(seed))
+        errors.append([tile.theta - truth for tile, truth in zip(tiles, THETAS, strict=True)])
+        told.append(found.too_large)
+    errors, told = np.array(errors), np.array(told)
+    # The last cost of the second tile is nothing: it is told too large, and those that make up for it too small.
+    spread = errors.std(axis=0)[1]
+    means, expected = told.mean(axis=0)[1], errors.mean(axis=0)[1]
+    assert expected[2] > 0.4 * spread[2]
+    assert (np.abs(means - expected) < 0.35 * spread).all()
+    assert means[0] < 0 < means[2]
+
+
+def test_estimates_far_from_their_bounds_are_not_too_large():
+    system, tiles = planted(3, size=0.001)
+    first = JointSystem.of(system.sums[:1], KEYS[:1])
+    found = draw_coefficients(first, tiles[:1], 50, np.random.default_rng(4))
+    assert not found.too_large[0].any()

@@ -81,4 +81,8 @@ def test_refit_adds_scores_to_the_moments(case):
         theta = nnls(root, np.linalg.solve(root.T, moment + score))[0]
         for part, place in zip(found, places, strict=True):
             np.testing.assert_allclose(part[number], theta[place], atol=1e-8)
+    given = [np.array([2.0 if key else 1.0 + j for j, key in enumerate(row)]) for row in KEYS]
+    about = system.refit(np.zeros((1, system.size)), given)
+    for part, costs in zip(about, given, strict=True):
+        np.testing.assert_allclose(part[0], costs, atol=1e-8)
     assert [part.shape for part in system.refit(np.empty((0, system.size)))] == [(0, len(row)) for row in KEYS]

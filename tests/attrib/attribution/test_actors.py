@@ -1,5 +1,7 @@
 """Who can act: two views that add up to the same, and count nothing twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,19 @@ def test_other_quantities_and_other_models_do_not_mix():
         by_actor(FIXED, (attribution("best tile", [1.0] * 7, quantity="K"),))
     with pytest.raises(InputError, match="best tile"):
         by_actor(FIXED, (attribution("best tile", [1.0] * 7, draws=3),))
+
+
+def test_errors_at_bounds_add_up_like_the_shares():
+    given = (
+        replace(FIXED, too_large={NAMES[0]: 0.3, NAMES[1]: -0.2}),
+        replace(FULL, too_large={NAMES[0]: 0.1, NAMES[1]: 0.4}),
+    )
+    plain, found = by_actor(FIXED, (FULL,)), by_actor(given[0], given[1:])
+    moved = found.removed[NAMES[0]]
+    assert moved.lower == pytest.approx(plain.removed[NAMES[0]].lower - 0.2)
+    assert moved.upper == plain.removed[NAMES[0]].upper
+    moved = found.removed[NAMES[1]]
+    assert moved.lower == plain.removed[NAMES[1]].lower
+    assert moved.upper == pytest.approx(plain.removed[NAMES[1]].upper + 0.6)
+    actor = actor_of(NAMES[0])
+    assert found.actors[actor].lower == pytest.approx(plain.actors[actor].lower - 0.1)

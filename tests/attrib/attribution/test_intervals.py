@@ -66,6 +66,17 @@ def test_draws_by_derivatives_are_close_to_draws_that_decide_anew(both, key):
                 assert np.corrcoef(values, drawn)[0, 1] > 0.95, (stage.stage, name)
 
 
+def test_errors_at_bounds_go_the_way_of_the_draws(both):
+    derived, _ = both
+    found = [stage.quantities[key] for stage in derived for key in QUANTITIES]
+    assert any(any(part.too_large.values()) for part in found)
+    for part in found:
+        assert set(part.too_large) == set(part.shares) - {NOISE}
+        # What is measured has no error: what one share has too much the others have too little.
+        total = sum(part.too_large.values())
+        assert abs(total) < 1e-9 * max(1e-300, *map(abs, part.too_large.values()))
+
+
 def test_an_interval_of_few_draws_is_of_their_deviation_and_of_many_their_percentiles():
     rng = np.random.default_rng(0)
     few, many = rng.normal(5, 2, 200), rng.normal(5, 2, 4000)
@@ -75,5 +86,12 @@ def test_an_interval_of_few_draws_is_of_their_deviation_and_of_many_their_percen
     assert (share.lower, share.upper) == pytest.approx(tuple(np.percentile(many, [2.5, 97.5])))
     assert Share.of(5.0, few[:1]) == Share(5.0)
     assert Share.of(5.0, np.append(few, np.nan)) == Share(5.0)
-    assert Share.of(5.0, few, 0.25).to_dict()["monte_carlo"] == 0.25
+    assert Share.of(5.0, few, monte_carlo=0.25).to_dict()["monte_carlo"] == 0.25
+
+
+def test_an_interval_reaches_as_far_again_as_estimates_at_a_bound_are_too_large():
+    draws = np.random.default_rng(0).normal(5, 2, 200)
+    share, above, below = (Share.of(5.0, draws, error) for error in (0.0, 0.7, -0.4))
+    assert (above.share, above.lower, above.upper) == pytest.approx((5.0, share.lower - 0.7, share.upper))
+    assert (below.share, below.lower, below.upper) == pytest.approx((5.0, share.lower, share.upper + 0.4))
     assert "monte_carlo" not in Share(1.0).to_dict()
