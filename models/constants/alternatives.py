@@ -1,17 +1,18 @@
-"""How far the choices that timings leave open move the costs behind the continuous constants.
+"""How far the choices that timings leave open move the fitted costs, and the constants behind them.
 
 Draws of the coefficients keep what a fit has chosen: a spill size, channels, how far cores are out of step, the
 terms of each tile. Where other choices explain the timings as well, what is derived from the costs is no better
 known than they agree. So the model is solved again under other tenable choices, one at a time, on a sample of the
-shapes, and the interval of a constant holds those of all that are tried (:mod:`models.constants.rates`). Counts of
-cores and residents are not among them. Which cells of a tile that overlaps wait for memory is settled again, by
-turns that start from the fit.
+shapes. The interval of a constant holds those of all that are tried (:mod:`models.constants.rates`), that of a
+coefficient those under other values of a constant that its own column is made of: what a spilt byte costs is known
+as well as the size from which bytes spill. Counts of cores and residents are not among the choices. Which cells of
+a tile that overlaps wait for memory is settled again, by turns that start from the fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from models.hardware import Hardware
 from models.joint import JointSystem
 from models.last_wave import LastWave
 from models.overlap import overlapped
+from models.result import TileFit
 from models.term import Term
 from models.tile_data import TileData
 
@@ -45,10 +47,13 @@ class Alternative:
     hardware : Hardware
     costs : mapping of tile label to mapping of coefficient name to float
         Seconds per what the coefficient counts.
+    redefined : mapping of tile label to frozenset of str
+        Coefficients that count something else than in the fit, because a constant is another.
     """
 
     hardware: Hardware
     costs: Mapping[str, Mapping[str, float]]
+    redefined: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def solved_alternatives(
@@ -101,8 +106,45 @@ def solved_alternatives(
             # A term that was not chosen may have been so for want of this very value.
             for some in (designs, every) if key == "cache_bytes" else (designs,):
                 kept = {label: Design.of(design.terms, items[label].tile, state) for label, design in some.items()}
-                found.append(Alternative(state, _solve(items, kept, state, start, by_wave)))
+                redefined = {
+                    label: _redefined(items[label], design, kept[label], hardware, state)
+                    for label, design in some.items()
+                }
+                found.append(Alternative(state, _solve(items, kept, state, start, by_wave), redefined))
     return found
+
+
+def _redefined(
+    item: TileData, design: Design, other: Design, hardware: Hardware, state: Hardware
+) -> frozenset[str]:
+    """Coefficients of a tile whose columns another constant changes."""
+    before, after = (
+        dict(zip(_names(one, known), one.matrix(item.problem, known).T, strict=True))
+        for one, known in ((design, hardware), (other, state))
+    )
+    return frozenset(name for name in before if name in after and not np.array_equal(before[name], after[name]))
+
+
+def with_open_constants(fit: TileFit, others: Sequence[Alternative]) -> TileFit:
+    """Return the fit of a tile with intervals of coefficients that hold those under other tenable constants."""
+    label = fit.tile.name
+    estimates = []
+    for estimate in fit.estimates:
+        moves = [
+            other.costs[label][estimate.name] - others[0].costs[label][estimate.name]
+            for other in others
+            if estimate.name in other.redefined.get(label, frozenset())
+        ]
+        if estimate.lower is not None and estimate.upper is not None and moves:
+            low, high = widened(estimate.lower, estimate.upper, moves)
+            estimate = replace(estimate, lower=max(0.0, low), upper=high)
+        estimates.append(estimate)
+    return replace(fit, estimates=tuple(estimates))
+
+
+def widened(low: float, high: float, moves: Sequence[float]) -> tuple[float, float]:
+    """Move an interval as far to each side as any alternative moves the estimate: all their intervals together."""
+    return low + min(0.0, min(moves, default=0.0)), high + max(0.0, max(moves, default=0.0))
 
 
 def _states(hardware: Hardware, key: str, profile: Profile | None) -> list[Hardware]:

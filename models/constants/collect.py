@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.constants.alternatives import Alternative
+from models.constants.alternatives import Alternative, with_open_constants
 from models.constants.channel_pairs import ChannelPair
 from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
 from models.constants.granules import Granules
@@ -72,7 +72,7 @@ def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardw
         constants["row_pitch_b_bytes"] = granules.row_pitch_b
     constants["channels"] = profiled.channels.channels
     constants["interleave_bytes"] = profiled.channels.interleave
-    return replace(fit, constants=constants)
+    return replace(with_open_constants(fit, profiled.others), constants=constants)
 
 
 def _of_waves(label: str, waves: WaveConstants, hardware: Hardware) -> dict[str, Constant]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.constants.alternatives import Alternative
+from models.constants.alternatives import Alternative, widened
 from models.constants.constant import IDENTIFIED, INTERVAL, Constant, not_identifiable
 from models.hardware import Hardware
 from models.reasons import NO_GAIN
@@ -86,7 +86,7 @@ def core_rate(fit: TileFit, hardware: Hardware, counted: bool, others: Sequence[
     moves = _moves(others, fit.tile.name, lambda costs: sum(costs.get(n, 0.0) * v for n, v in weights.items()))
     if costs.size:
         low, high = np.percentile(costs, [2.5, 97.5], method="weibull")
-        low, high = _widened(float(low), float(high), moves)
+        low, high = widened(float(low), float(high), moves)
         if low <= 0:
             reason = not_identifiable("what a mainloop step costs is not told from nothing")
             return Constant(None, (), reason, "FLOP/s", INTERVAL, remedy=remedy)
@@ -117,15 +117,10 @@ def _moves(others: Sequence[Alternative], tile: str, of: Callable[[Mapping[str, 
     return [value - known[0] for value in known[1:]]
 
 
-def _widened(low: float, high: float, moves: Sequence[float]) -> tuple[float, float]:
-    """Move an interval as far to each side as any alternative moves the estimate: all their intervals together."""
-    return low + min(0.0, min(moves, default=0.0)), high + max(0.0, max(moves, default=0.0))
-
-
 def _launch(launch: Estimate, moves: Sequence[float]) -> Constant:
     ends: tuple[float, ...] = ()
     if launch.estimate is not None and launch.lower is not None and launch.upper is not None:
-        low, high = _widened(launch.lower, launch.upper, moves)
+        low, high = widened(launch.lower, launch.upper, moves)
         ends = (max(0.0, low), high)
     status = IDENTIFIED if launch.identifiable else not_identifiable(launch.reason.partition("; ")[0])
     return Constant(launch.estimate, ends, status, "s", INTERVAL, remedy=_identified_by("base overhead"))
@@ -138,7 +133,7 @@ def _bandwidth(byte: Estimate | None, term: str, left_out: Mapping[str, str], mo
         reason = not_identifiable(f"{term}: {reason.partition('; ')[0]}")
         return Constant(None, (), reason, "B/s", INTERVAL, remedy=remedy)
     if byte.lower is not None and byte.upper is not None:
-        low, high = _widened(byte.lower, byte.upper, moves)
+        low, high = widened(byte.lower, byte.upper, moves)
         if byte.estimate > 0 and low > 0:
             return Constant(1.0 / byte.estimate, (1.0 / high, 1.0 / low), IDENTIFIED, "B/s", INTERVAL)
     reason = not_identifiable(f"what {byte.name.replace('byte', 'a byte')} costs is not told from nothing")

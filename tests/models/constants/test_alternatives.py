@@ -1,17 +1,30 @@
 """What timings leave open is tried: other spill sizes, channels, spreads and terms, one at a time."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from harness.grid import Grid
 from harness.samples import Samples
-from models.constants.alternatives import solved_alternatives
+from harness.tile import Tile
+from models.constants.alternatives import Alternative, solved_alternatives, with_open_constants
 from models.constants.constant import IDENTIFIED, Constant, Profile
 from models.design import Design
 from models.hardware import Hardware
 from models.planted import planted_cube
+from models.result import Estimate
 from models.terms import ALL_TERMS
 from models.tile_data import split_tiles
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What of a fit is looked at."""
+
+    tile: Tile
+    estimates: tuple[Estimate, ...]
+
 
 TILES = ("256x128x32", "128x128x32")
 HARDWARE = Hardware(cores=20, cache_bytes=8e6, channels=6, interleave_bytes=256)
@@ -70,3 +83,30 @@ def test_each_tenable_value_is_tried_once(data):
     assert len(tried) <= 5
     assert max(tried) == pytest.approx(0.11)
     assert all(state != HARDWARE for state in states)
+    # What another constant is a part of, and nothing else: the second tile's spread is no matter of the first one.
+    assert found[0].redefined == {}
+    assert found[1].redefined[TILES[0]] >= {"spilt byte"}
+    assert not {"launch", "wave", "waiting byte"} & found[1].redefined[TILES[0]]
+    assert "waiting byte" in found[3].redefined[TILES[0]]
+    assert all(name.startswith("waiting") for name in found[3].redefined[TILES[0]])
+    assert not found[4].redefined[TILES[0]]
+    assert "launch" not in found[4].redefined[TILES[1]]
+
+
+def test_an_interval_of_a_coefficient_holds_those_under_other_values_of_its_constant():
+    def alternative(cost, redefined=()):
+        return Alternative(HARDWARE, {"a": {"byte": cost, "launch": cost}}, {"a": frozenset(redefined)})
+
+    def estimate(name, lower, upper):
+        return Estimate("t", name, "s", "m", 5.0, lower, upper, 0.1, lower is not None)
+
+    estimates = (estimate("byte", 4.0, 6.0), estimate("launch", 4.0, 6.0), estimate("open", None, None))
+    fit = Fit(Tile(128, 128, 32, "a"), estimates)
+    others = [alternative(5.0), alternative(7.5, ["byte"]), alternative(4.5, ["byte"]), alternative(0.0)]
+    byte, launch, unknown = with_open_constants(fit, others).estimates
+    assert (byte.lower, byte.upper) == (3.5, 8.5)
+    assert (launch.lower, launch.upper) == (4.0, 6.0)
+    assert unknown.lower is None
+    (byte, *_) = with_open_constants(fit, [alternative(5.0), alternative(0.0, ["byte"])]).estimates
+    assert (byte.lower, byte.upper) == (0.0, 6.0)  # no cost is negative
+    assert with_open_constants(fit, ()).estimates == estimates
