@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from harness.cube import cache_state_of, device_of, element_bytes_of, output_bytes_of
 from harness.errors import FitError
+from harness.fingerprint import fingerprint
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
 from models.cache_size import profile_cache
@@ -239,5 +240,6 @@ class AdditiveModel:
             )
             for label, fit in fits.items()
         }
-        result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny)
+        of = fingerprint(cube)
+        result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny, of)
         return with_remedies(result, samples, self.seed)

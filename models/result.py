@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.device import DeviceRecord
-from harness.errors import DeviceError, FitError, InputError
-from harness.store import atomic_path
+from harness.errors import FitError, InputError
 from harness.tile import Tile
 from models.conformal import PATHS, ConformalIntervals
 from models.constants.constant import Constant as Constant
@@ -29,9 +26,6 @@ from models.reasons import ZERO
 from models.terms import ALL_TERMS
 
 Array = NDArray[np.float64]
-
-FORMAT = 6
-"""Version of the saved model file."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +151,8 @@ class FitResult:
         draws: held-out errors and intervals are conditional on them.
     too_few : mapping of tile label to int
         Tiles left out for want of samples, and how many they have.
+    timings : str
+        Fingerprint of the cube that it was fitted to (:mod:`harness.fingerprint`).
     """
 
     device: DeviceRecord
@@ -168,6 +164,7 @@ class FitResult:
     folds: int
     seed: int
     too_few: Mapping[str, int] = field(default_factory=dict)
+    timings: str = ""
 
     @cached_property
     def mechanisms(self) -> tuple[str, ...]:
@@ -309,99 +306,6 @@ class FitResult:
             for label, fit in self.tiles.items()
         }
 
-    def save(self, path: Path | str) -> None:
-        """Write the model as JSON; never leaves half a file."""
-        data = {
-            "format": FORMAT,
-            "device": json.loads(self.device.to_json()),
-            "hardware": self.hardware.to_dict(),
-            "element_bytes": self.element_bytes,
-            "output_bytes": self.output_bytes,
-            "blocks": self.blocks,
-            "folds": self.folds,
-            "seed": self.seed,
-            "too_few": dict(self.too_few),
-            "tiles": {label: _tile_to_dict(fit) for label, fit in self.tiles.items()},
-        }
-        with atomic_path(Path(path)) as draft:
-            draft.write_text(json.dumps(data), encoding="utf-8")
-
-    @classmethod
-    def open(cls, path: Path | str) -> FitResult:
-        """Read a saved model.
-
-        Raises
-        ------
-        InputError
-            If the file is missing or is no model.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["format"] != FORMAT:
-                raise InputError(f"{path}: model format {data['format']}, this attrib reads {FORMAT}: refit")
-            return cls(
-                DeviceRecord.from_json(json.dumps(data["device"])),
-                Hardware.from_dict(data["hardware"]),
-                data["element_bytes"],
-                data["output_bytes"],
-                {label: _tile_from_dict(item) for label, item in data["tiles"].items()},
-                data["blocks"],
-                data["folds"],
-                data["seed"],
-                data["too_few"],
-            )
-        except (DeviceError, AttributeError, ValueError, KeyError, IndexError, TypeError):
-            raise InputError(f"{path}: not a model written by 'attrib fit', or cut short") from None
-
 
 def _shape_label(tile: Tile) -> str:
     return tile.name if tile.hidden else f"{tile.m}x{tile.n}x{tile.k}"
-
-
-def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
-    return {
-        "tile": [fit.tile.m, fit.tile.n, fit.tile.k, fit.tile.name],
-        "terms": list(fit.terms),
-        "left_out": dict(fit.left_out),
-        "estimates": [e.__dict__ for e in fit.estimates],
-        "constants": {name: constant.to_contract() for name, constant in fit.constants.items()},
-        "theta": fit.theta.tolist(),
-        "draws": fit.draws.tolist(),
-        "too_large": fit.too_large.tolist(),
-        "n": fit.n,
-        "mape": fit.mape,
-        "median_ape": fit.median_ape,
-        "coverage": fit.coverage,
-        "noise": None if np.isnan(fit.noise) else fit.noise,
-        "intervals": fit.intervals.to_dict(),
-        "hull": fit.hull.to_dict(),
-        "paths": [list(pair) for pair in fit.paths],
-        "overlap": fit.overlap,
-        "by_wave": fit.by_wave,
-    }
-
-
-def _tile_from_dict(data: dict[str, Any]) -> TileFit:
-    return TileFit(
-        tile=Tile(*data["tile"]),
-        terms=tuple(data["terms"]),
-        left_out=data["left_out"],
-        estimates=tuple(Estimate(**item) for item in data["estimates"]),
-        constants={name: Constant.from_contract(item) for name, item in data["constants"].items()},
-        theta=np.array(data["theta"], dtype=np.float64),
-        draws=np.array(data["draws"], dtype=np.float64).reshape(-1, len(data["theta"])),
-        too_large=np.array(data["too_large"], dtype=np.float64),
-        n=data["n"],
-        mape=data["mape"],
-        median_ape=data["median_ape"],
-        coverage=data["coverage"],
-        noise=float("nan") if data["noise"] is None else data["noise"],
-        intervals=ConformalIntervals.from_dict(data["intervals"]),
-        hull=MeasuredHull.from_dict(data["hull"]),
-        paths=tuple((int(a), int(b)) for a, b in data["paths"]),
-        overlap=bool(data["overlap"]),
-        by_wave=bool(data["by_wave"]),
-    )

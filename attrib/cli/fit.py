@@ -57,11 +57,12 @@ def fit(
     opened = read_cubes(paths)
 
     from models.additive import AdditiveModel
+    from models.model_file import save_model
 
     with progress() as say:
         result = AdditiveModel(seed=seed, draws=draws).fit(opened[0], opened[1:], progress=say)
     if output is not None:
-        result.save(output)
+        save_model(result, output)
     groups = None
     if propose is not None:
         from harness.samples import Samples

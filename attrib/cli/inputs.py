@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from harness.errors import CubeError, InputError
 
 if TYPE_CHECKING:
@@ -63,10 +65,11 @@ def read_model(path: Path, cube: xr.Dataset | None = None) -> FitResult:
         If the file is no model, or the model is not of this cube.
     """
     from harness.cube import device_of, element_bytes_of, output_bytes_of, tiles_of
-    from models.result import FitResult
+    from harness.fingerprint import fingerprint
+    from models.model_file import open_model
 
     try:
-        model = FitResult.open(path)
+        model = open_model(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if cube is None:
@@ -78,6 +81,8 @@ def read_model(path: Path, cube: xr.Dataset | None = None) -> FitResult:
         raise InputError(f"{path}: is a model of elements of {model.element_bytes} bytes, unlike the cube's")
     if not any(tile.name in model.tiles for tile in tiles_of(cube)):
         raise InputError(f"{path}: knows the tiles {', '.join(model.tiles)}, none of which the cube has")
+    if model.timings != fingerprint(cube):
+        typer.echo(f"note: {path} was fitted to other timings than those of this cube", err=True)
     return model
 
 

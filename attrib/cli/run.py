@@ -70,6 +70,7 @@ def run(
         from attrib.report.diagnostics_page import write_diagnostics
         from attrib.report.page import write_report
         from attrib.summary import summary, write_summary
+        from models.model_file import save_model
 
         with progress() as say:
             analysis = analyse(opened[0], also=opened[1:], fit=fitted, tile=chosen, seed=seed, progress=say)
@@ -77,7 +78,7 @@ def run(
             plan = plan_of(analysis)
             if plan is not None:
                 plan.save(draft / PLAN)
-            analysis.fit.save(draft / MODEL)
+            save_model(analysis.fit, draft / MODEL)
             evidence = Evidence(analysis.cube, opened[1:], analysis.fit, seed)
             ledger = examine_claims(evidence, progress=say)
             data = {**summary(analysis), "claims": [finite(item.to_contract()) for item in ledger]}

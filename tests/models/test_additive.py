@@ -12,7 +12,7 @@ from harness.errors import FitError, InputError
 from harness.samples import Samples
 from harness.tile import Tile
 from models.additive import AdditiveModel
-from models.result import FitResult
+from models.model_file import open_model, save_model
 
 MODEL = AdditiveModel(draws=60)
 COARSE = np.arange(512, 4097, 512)
@@ -193,8 +193,8 @@ def test_extrapolation_is_marked(fit, shape, expected):
 
 def test_save_and_open_are_inverse(fit, tmp_path):
     path = tmp_path / "model.json"
-    fit.save(path)
-    again = FitResult.open(path)
+    save_model(fit, path)
+    again = open_model(path)
     M, N, K = shapes((300, 500, 700), (4096, 4096, 4096))
     for label in fit.tiles:
         for name in ("time", "lower", "upper", "tflops", "extrapolated"):
@@ -202,7 +202,7 @@ def test_save_and_open_are_inverse(fit, tmp_path):
             np.testing.assert_array_equal(left, right)
     assert again.to_contract() == fit.to_contract()
     assert (again.device, again.hardware) == (fit.device, fit.hardware)
-    again.save(tmp_path / "twice.json")
+    save_model(again, tmp_path / "twice.json")
     assert (tmp_path / "twice.json").read_text() == path.read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "twice.json"]
 
@@ -232,10 +232,10 @@ def edited(**changes):
 )
 def test_a_broken_model_file_is_one_line(fit, tmp_path, edit):
     path = tmp_path / "model.json"
-    fit.save(path)
+    save_model(fit, path)
     path.write_text(json.dumps(edit(json.loads(path.read_text()))))
     with pytest.raises(InputError) as caught:
-        FitResult.open(path)
+        open_model(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -244,16 +244,16 @@ def test_a_broken_model_file_is_one_line(fit, tmp_path, edit):
 def test_what_is_no_model_is_one_line(tmp_path, content, fit):
     path = tmp_path / "model.json"
     if content == b"cut":
-        fit.save(path)
+        save_model(fit, path)
         content = path.read_bytes()[:1000]
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^[^\n]*not a model[^\n]*$"):
-        FitResult.open(path)
+        open_model(path)
 
 
 def test_a_missing_file_and_an_unknown_tile(fit, tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        FitResult.open(tmp_path / "none.json")
+        open_model(tmp_path / "none.json")
     for call in (fit.problem, fit.predict):
         with pytest.raises(InputError, match="no tile '8x8x8': it knows 256x256x32"):
             call("8x8x8", *shapes((1, 1, 1)))

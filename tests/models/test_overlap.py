@@ -12,9 +12,9 @@ from models.blocks import Blocks, fold_labels
 from models.design import ALL_MECHANISMS
 from models.hardware import Hardware
 from models.last_wave import LastWave
+from models.model_file import open_model, save_model
 from models.overlap import compare_overlap, fit_overlap, overlapped, waits_for_memory
 from models.problem import Problem
-from models.result import FitResult
 
 DEVICE = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)
 RESOURCES = ("launch", "compute", "compute", "memory", "memory")
@@ -139,8 +139,8 @@ def test_a_fit_uses_overlap_where_there_is_one(fits):
 
 def test_the_model_file_keeps_the_overlap(fits, tmp_path):
     label = "128x128x64"
-    fits["overlap"].save(tmp_path / "model.json")
-    again = FitResult.open(tmp_path / "model.json")
+    save_model(fits["overlap"], tmp_path / "model.json")
+    again = open_model(tmp_path / "model.json")
     problem = again.problem(label, np.array([512, 64]), np.array([64, 4096]), np.array([64, 64]))
     np.testing.assert_array_equal(
         again.matrix(label, problem, ALL_MECHANISMS), fits["overlap"].matrix(label, problem, ALL_MECHANISMS)

@@ -40,6 +40,14 @@ def test_the_fixed_tile_can_be_chosen(attrib, pair_file, model_file):
     assert "tile '1x1x1' is not in the cube, which has" in attrib("attribute", pair_file, "--tile", "1x1x1").refusal
 
 
+def test_a_model_of_other_timings_is_said_to_be_one(attrib, cube_file, pair_file, model_file, tmp_path):
+    assert "note:" not in attrib("attribute", cube_file, "--model", model_file).err
+    assert (
+        "was fitted to other timings than those of this cube"
+        in attrib("attribute", pair_file, "--model", model_file).err
+    )
+
+
 def test_samples_without_a_grid_have_stages_but_no_shares(attrib, sparse_file, model_file):
     ended = attrib("attribute", sparse_file, "--model", model_file)
     assert ended.status == 0

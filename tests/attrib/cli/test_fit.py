@@ -7,13 +7,13 @@ import pytest
 
 from harness.store import save_cube
 from models.additive import AdditiveModel
-from models.result import FitResult
+from models.model_file import open_model
 
 
 def test_the_table_names_costs_cores_and_what_is_not_identifiable(attrib, cube_file, tmp_path):
     ended = attrib("fit", cube_file, "-o", tmp_path / "model.json", "--draws", "20")
     assert ended.status == 0
-    model = FitResult.open(tmp_path / "model.json")
+    model = open_model(tmp_path / "model.json")
     for label, item in model.tiles.items():
         line = next(line for line in ended.out.splitlines() if line.startswith(f"{label}: "))
         assert f"{item.n:,} samples" in line
@@ -36,13 +36,13 @@ def test_the_table_names_costs_cores_and_what_is_not_identifiable(attrib, cube_f
 def test_json_is_the_fit_of_the_contract_and_nothing_else(attrib, cube_file, model_file):
     ended = attrib("fit", cube_file, "--draws", "20", "--json")
     data = json.loads(ended.out, parse_constant=pytest.fail)
-    assert data == FitResult.open(model_file).to_contract()
+    assert data == open_model(model_file).to_contract()
     for item in data.values():
         assert {"n", "mape", "median_ape", "constants", "terms"} <= item.keys()
 
 
 def test_the_model_predicts_as_the_library_does(coarse, model_file):
-    saved, fitted = FitResult.open(model_file), AdditiveModel(draws=20).fit(coarse)
+    saved, fitted = open_model(model_file), AdditiveModel(draws=20).fit(coarse)
     sizes = np.array([[300], [1000], [4096]])
     for label in fitted.tiles:
         np.testing.assert_array_equal(

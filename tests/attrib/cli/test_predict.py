@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from attrib.predict import COLUMNS, predict_table
-from models.result import FitResult
+from models.model_file import open_model
 
 SHAPES = "M,N,K\n1000,512,4096\n256,256,512\n\n4096,4096,4096\n"
 
@@ -33,7 +33,7 @@ def test_the_table_has_the_columns_of_the_contract(attrib, model_file, shapes_fi
     assert table["extrapolated"].tolist() == [True, False, False]
     assert (table["lower_s"] <= table["time_s"]).all()
     assert (table["time_s"] <= table["upper_s"]).all()
-    expected = predict_table(FitResult.open(model_file), table[["M", "N", "K"]])
+    expected = predict_table(open_model(model_file), table[["M", "N", "K"]])
     pd.testing.assert_frame_equal(table, expected, check_exact=True, check_dtype=False)
 
 
@@ -53,7 +53,7 @@ def test_json(attrib, model_file, shapes_file, tmp_path):
 
 
 def test_tiles_levels_and_contributions(attrib, model_file, shapes_file):
-    labels = list(FitResult.open(model_file).tiles)
+    labels = list(open_model(model_file).tiles)
     every = pd.read_csv(io.StringIO(attrib("predict", model_file, shapes_file, "--tile", "all").out))
     assert every["tile"].tolist() == labels * 3
     vendor = pd.read_csv(

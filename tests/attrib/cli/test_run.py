@@ -17,7 +17,7 @@ from attrib.cli.run import BUNDLED_ALSO, BUNDLED_GRID, FILES
 from attrib.plan import Plan
 from harness.errors import InputError
 from harness.store import save_cube
-from models.result import FitResult
+from models.model_file import open_model
 
 SCHEMA = Path(__file__).parents[3].parent / "shared" / "summary.schema.json"
 
@@ -45,7 +45,7 @@ def test_the_folder_holds_all_four_files_and_nothing_else(folder):
     page = (folder / "report.html").read_text()
     assert "</html>" in page
     assert Plan.open(folder / "plan.nc").stage == "best tile + pad + split"
-    fit = FitResult.open(folder / "model.json")
+    fit = open_model(folder / "model.json")
     assert json.loads((folder / "summary.json").read_text())["fit"] == fit.to_contract()
 
 
@@ -65,9 +65,7 @@ def test_numbers_and_the_way_to_the_report_are_said(attrib, one_tile_file, model
     assert "writing the report" in ended.err
     assert "\x1b" not in ended.out + ended.err
     assert "\r" not in ended.out + ended.err
-    assert (
-        FitResult.open(tmp_path / "report" / "model.json").to_contract() == FitResult.open(model_file).to_contract()
-    )
+    assert open_model(tmp_path / "report" / "model.json").to_contract() == open_model(model_file).to_contract()
 
 
 def test_json_is_the_summary_and_the_files(attrib, one_tile_file, model_file, tmp_path):
