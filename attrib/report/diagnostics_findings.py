@@ -1,104 +1,153 @@
-"""Findings of the diagnostics page: one plain sentence each."""
+"""Findings of the diagnostics page: one plain sentence each, what could change the model first."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 
 from attrib.diagnostics import Diagnostics, TileDiagnostics
 from attrib.report.diagnostics_tables import LEVEL, is_found
 from attrib.report.numbers_with_units import count, percent
+from models.inference.nested import NestedTest
+
+Part = Callable[[TileDiagnostics], str]
+"""What a sentence says of one tile; nothing where it does not hold."""
+
+_MUCH_LEVERAGE = 0.2
+"""Share of the leverage, three times that of the cells, that an edge is named for."""
 
 
 def diagnostics_findings(found: Diagnostics) -> tuple[str, ...]:
-    """Say what was found, tile by tile where tiles differ."""
-    sentences: list[str] = []
-    for label, tile in found.tiles.items():
-        sentences += [_noise(label, tile), _worth(label, tile)]
-        sentences += _terms(label, tile)
-        sentences += _others(label, tile)
-    return tuple(sentence for sentence in sentences if sentence)
+    """Say what was found: one sentence a topic, with the tiles that it holds for, the strongest first."""
+    return tuple(_sentences(found.tiles))
 
 
-def _noise(label: str, tile: TileDiagnostics) -> str:
+def _sentences(tiles: Mapping[str, TileDiagnostics]) -> Iterator[str]:
+    ranked = dict(sorted(tiles.items(), key=lambda item: -max((t.gain for t in _missing(item[1])), default=0.0)))
+    yield from _joined(
+        ranked,
+        "Not in the model, but would improve held-out blocks beyond chance",
+        lambda tile: ", ".join(f"{t.name} ({percent(t.gain)} less squared error)" for t in _missing(tile)),
+    )
+    yield from _joined(
+        tiles,
+        "Overlap of memory and computing explains held-out blocks better than the sum that the model uses",
+        lambda tile: "yes" if tile.overlap is not None and tile.overlap.overlaps and not tile.uses_overlap else "",
+    )
+    yield from _joined(tiles, "Coefficients that a robust fit moves beyond their interval", _moved)
+    ranked = dict(sorted(tiles.items(), key=lambda item: -max((t.gain for t in _pairs(item[1])), default=0.0)))
+    yield from _joined(ranked, "Pairs of mechanisms that are no plain sum, the strongest of each tile", _strongest)
+    yield from _joined(
+        tiles,
+        "Hardly told apart by these cells, so that their sum is known better than each",
+        lambda tile: "; ".join(
+            f"{', '.join(names)} (condition index {index:.0f})" for index, names in tile.collinearity.entangled[:1]
+        ),
+    )
+    yield from _joined(tiles, "Leverage at an edge", _edge)
+    yield from _joined(
+        tiles,
+        "Cells beyond six robust standard deviations, all of them in the fit",
+        lambda tile: (
+            f"{count(tile.robust.outliers.size)} of {count(tile.M.size)}" if tile.robust.outliers.size else ""
+        ),
+    )
+    yield from _joined(
+        tiles, "In the model, but not needed beyond chance on held-out blocks", lambda tile: ", ".join(_idle(tile))
+    )
+    yield from _joined(
+        tiles,
+        "The shorter of memory traffic and computing hides behind the other, as the model has it",
+        lambda tile: "yes" if tile.overlap is not None and tile.uses_overlap else "",
+    )
+    yield from _joined(
+        tiles,
+        "Costs of memory and of computing add up, overlap explains held-out blocks no better",
+        lambda tile: (
+            "yes" if tile.overlap is not None and not tile.uses_overlap and not tile.overlap.overlaps else ""
+        ),
+    )
+    yield from _joined(tiles, "Measurement noise in the held-out squared error", _noise)
+    yield from _joined(
+        tiles,
+        "Noise and lack of fit cannot be told apart",
+        lambda tile: "" if tile.lack_of_fit.testable else tile.lack_of_fit.note,
+    )
+    yield from _joined(
+        tiles,
+        "What the cells are worth, neighbours sharing their residual",
+        lambda tile: (
+            f"{count(tile.M.size)} as about {count(max(1.0, tile.effective_size))} independent ones"
+            if tile.own < 1.0 and not tile.note
+            else ""
+        ),
+    )
+    yield from _joined(
+        tiles,
+        "Neighbouring residuals are independent, as far as these cells tell",
+        lambda tile: "yes" if tile.own >= 1.0 and not tile.note else "",
+    )
+    yield from _joined(tiles, "Not tested", lambda tile: tile.note)
+
+
+def _joined(tiles: Mapping[str, TileDiagnostics], words: str, part: Part) -> Iterator[str]:
+    """One sentence with the tiles that it holds for; tiles of which the same is said stand together."""
+    said: dict[str, list[str]] = {}
+    for label, tile in tiles.items():
+        text = part(tile)
+        if text:
+            said.setdefault(text, []).append(label)
+    if said.keys() == {"yes"}:
+        yield f"{words}: {_those(said['yes'], len(tiles))}."
+    elif said:
+        yield (
+            f"{words}: " + "; ".join(f"{_those(labels, len(tiles))}: {text}" for text, labels in said.items()) + "."
+        )
+
+
+def _those(labels: list[str], of: int) -> str:
+    return "all tiles" if len(labels) == of > 1 else ", ".join(labels)
+
+
+def _missing(tile: TileDiagnostics) -> list[NestedTest]:
+    return [t for t in tile.terms if not t.in_model and t.p_holm is not None and t.p_holm <= LEVEL and t.gain > 0]
+
+
+def _idle(tile: TileDiagnostics) -> list[str]:
+    return [t.name for t in tile.terms if t.in_model and t.p_holm is not None and t.p_holm > LEVEL]
+
+
+def _pairs(tile: TileDiagnostics) -> list[NestedTest]:
+    return sorted((test for test in tile.interactions if is_found(test)), key=lambda test: -test.gain)
+
+
+def _strongest(tile: TileDiagnostics) -> str:
+    pairs = _pairs(tile)
+    if not pairs:
+        return ""
+    way = "they overlap in time" if pairs[0].share < 0 else "they cost more together than their sum"
+    number = f"{len(pairs)} of {len(tile.interactions)} pairs"
+    return f"{pairs[0].name} ({percent(pairs[0].gain)} less squared error, {way}; {number})"
+
+
+def _moved(tile: TileDiagnostics) -> str:
+    far = zip(tile.coefficients, tile.robust.moved, strict=True)
+    return ", ".join(name for name, moved in far if math.isfinite(moved) and abs(moved) > 1.0)
+
+
+def _edge(tile: TileDiagnostics) -> str:
+    edge, (share, cells) = max(tile.leverage.by_edge.items(), key=lambda item: item[1][0] - item[1][1])
+    if share <= max(3 * cells, _MUCH_LEVERAGE):
+        return ""
+    return f"{percent(share, 0)} at the {edge}, {percent(cells, 0)} of the cells"
+
+
+def _noise(tile: TileDiagnostics) -> str:
     fit = tile.lack_of_fit
     if not fit.testable:
-        return f"{label}: noise and lack of fit cannot be told apart ({fit.note})."
-    verdict = (
-        "the model is not exact" if fit.p_value <= LEVEL else "nothing says that the model misses more than noise"
-    )
+        return ""
+    verdict = "the model is not exact" if fit.p_value <= LEVEL else "nothing says that the model misses more"
     return (
-        f"{label}: of the held-out squared error {percent(fit.noise_share, 0)} is measurement noise; no model can "
-        f"have a median error below {percent(fit.ceiling_median, 2)} here, and {verdict}."
+        f"{percent(fit.noise_share, 0)} (no model has a median error below {percent(fit.ceiling_median, 2)} here, "
+        f"and {verdict})"
     )
-
-
-def _worth(label: str, tile: TileDiagnostics) -> str:
-    if tile.note:
-        return f"{label}: {tile.note}."
-    return (
-        f"{label}: neighbours share so much of their residual that {count(tile.M.size)} cells are worth about "
-        f"{count(max(1.0, tile.effective_size))} independent ones."
-        if tile.own < 1.0
-        else f"{label}: neighbouring residuals are independent, as far as these cells tell."
-    )
-
-
-def _terms(label: str, tile: TileDiagnostics) -> list[str]:
-    idle = [t.name for t in tile.terms if t.in_model and t.p_holm is not None and t.p_holm > LEVEL]
-    missing = [
-        t for t in tile.terms if not t.in_model and t.p_holm is not None and t.p_holm <= LEVEL and t.gain > 0
-    ]
-    out = []
-    if idle:
-        out.append(f"{label}: in the model, but not needed beyond chance on held-out blocks: {', '.join(idle)}.")
-    if missing:
-        listed = ", ".join(f"{t.name} ({percent(t.gain)} less squared error)" for t in missing)
-        out.append(f"{label}: not in the model, but would improve held-out blocks beyond chance: {listed}.")
-    pairs = sorted((t for t in tile.interactions if is_found(t)), key=lambda t: -t.gain)
-    if pairs:
-        best = pairs[0]
-        way = "overlap in time" if best.share < 0 else "cost more together than their sum"
-        out.append(
-            f"{label}: {len(pairs)} of {len(tile.interactions)} pairs of mechanisms are not a plain sum; the "
-            f"strongest, {best.name}, would lower the squared error by {percent(best.gain)}: they {way}."
-        )
-    return out
-
-
-def _others(label: str, tile: TileDiagnostics) -> list[str]:
-    out = []
-    if tile.overlap is not None:
-        if tile.uses_overlap:
-            out.append(
-                f"{label}: the shorter of memory traffic and computing hides behind the other; the model uses it."
-            )
-        elif not tile.overlap.overlaps:
-            out.append(
-                f"{label}: costs of memory and of computing add up; overlap explains held-out blocks no better."
-            )
-        else:
-            out.append(f"{label}: overlap explains these held-out blocks better than the sum that the model uses.")
-    moved = [
-        name
-        for name, far in zip(tile.coefficients, tile.robust.moved, strict=True)
-        if math.isfinite(far) and abs(far) > 1.0
-    ]
-    number = tile.robust.outliers.size
-    if moved:
-        out.append(f"{label}: coefficients that a robust fit moves beyond their interval: {', '.join(moved)}.")
-    if number:
-        out.append(
-            f"{label}: {count(number)} of {count(tile.M.size)} cells lie beyond six robust standard deviations; "
-            "all of them are in the fit."
-        )
-    for index, names in tile.collinearity.entangled[:1]:
-        out.append(
-            f"{label}: these cells hardly tell apart {', '.join(names)} (condition index {index:.0f}): their sum "
-            "is known better than each."
-        )
-    edge, (share, cells) = max(tile.leverage.by_edge.items(), key=lambda item: item[1][0] - item[1][1])
-    if share > 3 * cells and share > 0.2:
-        out.append(
-            f"{label}: {percent(share, 0)} of the leverage lies at the {edge}, {percent(cells, 0)} of the cells."
-        )
-    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from attrib.report.table import Cell, Table
 from harness.cube import STATUS, is_dense, tiles_of
 
 _SHOWN_ELSEWHERE = {"device", "schema_version", "title", "simulated", "dtype", "layout", "measured_at"}
+_TIMES_OF_DAY = {"start", "read"}
+"""Keys of Unix seconds."""
 _LONGEST = 400
 
 
@@ -134,12 +137,12 @@ def _details(attrs: dict[str, Any]) -> Table | None:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict | list):
-        return f"{len(value)} entries"
     if isinstance(value, list):
-        text = ", ".join(_text(name, item) for item in value)
+        text = ("; " if any(isinstance(item, dict | list) for item in value) else ", ").join(
+            _text(name, item) for item in value
+        )
     elif isinstance(value, dict):
-        text = json.dumps(value)
+        text = ", ".join(f"{key} {_text(key, item)}" for key, item in value.items())
     elif isinstance(value, float | np.floating):
         text = _number(name, float(value))
     else:
@@ -148,9 +151,11 @@ def _text(name: str, value: Any) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    """Give numbers the unit that their key ends in."""
+    """Give numbers the unit that their key ends in, and times of day their date."""
     if not np.isfinite(value):
         return str(value)
+    if name in _TIMES_OF_DAY and value > 0:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     for ending, unit in (("_bytes_per_s", "B/s"), ("_flop_per_s", "FLOP/s"), ("_seconds", "s"), ("_s", "s")):
         if name.endswith(ending):
             return scaled(value, unit)

@@ -23,7 +23,7 @@ def test_prints_tests_and_findings(attrib, one_tile_file, model_file, ended):
     assert out.status == 0
     assert "noise against lack of fit" in out.out
     assert "each mechanism against the model without it" in out.out
-    assert "256x128x64: of the held-out squared error" in out.out
+    assert "Measurement noise in the held-out squared error: 256x128x64: " in out.out
     assert "diagnosing 256x128x64" in out.err
     assert "×" not in out.out
     assert "</html>" in ended.read_text()

@@ -66,7 +66,9 @@ def test_tables_hold_the_numbers(text, found):
 def test_findings_are_sentences_about_every_tile(text, found):
     sentences = diagnostics_findings(found)
     for label in found.tiles:
-        assert sum(sentence.startswith(f"{label}: ") for sentence in sentences) >= 3
+        assert sum(label in sentence or "all tiles" in sentence for sentence in sentences) >= 3
+    topics = [sentence.partition(":")[0] for sentence in sentences]
+    assert len(set(topics)) == len(topics)
     assert all(sentence.endswith(".") for sentence in sentences)
     assert text.count("<li>") >= len(sentences)
 
@@ -82,7 +84,7 @@ def test_samples_off_a_grid_have_a_page(samples):
     text = render_diagnostics(samples.cube, samples.fit, found)
     for figure in figures(text).values():
         go.Figure(figure)
-    assert "noise and lack of fit cannot be told apart" in text
+    assert "Noise and lack of fit cannot be told apart" in text
 
 
 def test_the_report_points_to_the_page(grid):
@@ -95,9 +97,23 @@ def test_findings_of_what_is_rare(found):
     label, tile = next(iter(found.tiles.items()))
     rare = replace(tile, own=1.0, uses_overlap=True, note="")
     sentences = " ".join(diagnostics_findings(replace(found, tiles={label: rare})))
-    assert "neighbouring residuals are independent" in sentences
+    assert "Neighbouring residuals are independent" in sentences
     few = replace(tile, note="not testable: few", terms=(), interactions=(), overlap=None)
     assert "not testable: few." in " ".join(diagnostics_findings(replace(found, tiles={label: few})))
+
+
+def test_what_could_change_the_model_comes_first(found):
+    _, tile = next(iter(found.tiles.items()))
+    outside = [
+        replace(test, in_model=False, p_holm=0.001, gain=gain)
+        for test, gain in zip(tile.terms[:2], (0.02, 0.3), strict=True)
+    ]
+    idle = [replace(tile.terms[0], in_model=True, p_holm=0.5)]
+    weak, strong = (replace(tile, terms=(test, *idle)) for test in outside)
+    first, *others = diagnostics_findings(replace(found, tiles={"weak": weak, "strong": strong}))
+    assert first.startswith("Not in the model, but would improve held-out blocks beyond chance: strong: ")
+    assert first.index("strong") < first.index("weak")
+    assert any("not needed beyond chance on held-out blocks: all tiles: " in sentence for sentence in others)
 
 
 def test_a_failing_write_keeps_the_old_page(grid, found, tmp_path, monkeypatch):
