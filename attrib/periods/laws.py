@@ -28,6 +28,8 @@ _OVERSAMPLED = 4
 _NEIGHBOURS = 6
 _BLOCK = 2.0
 _MOST_LINES = 8
+_SAME = 0.02
+"""Of a width, by which a multiple of a period may miss it."""
 _LONGEST = 2.0
 """Longest period looked at, in widths of the widest tile: beyond are the waves, which have a law of their own."""
 
@@ -59,6 +61,8 @@ class LawComparison:
     status : {"detected", "not detected", "not testable"}
     reason : str
         Why not testable, and what would be.
+    note : str
+        What else could look the same.
     """
 
     axis: str
@@ -73,6 +77,7 @@ class LawComparison:
     proportional_ratio: float | None
     status: str
     reason: str = ""
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data without the distribution."""
@@ -88,7 +93,7 @@ class LawComparison:
         return (
             f"Along {self.axis}, the strongest period of tiles {', '.join(map(str, self.widths))} wide is "
             f"{self.law}: evidence ratio 10^{ratio:.1f} (fixed at {self.fixed_period:.4g} elements, against "
-            f"{self.proportional_ratio:.3g} tile widths)"
+            f"{self.proportional_ratio:.3g} tile widths)" + (f"; {self.note}" if self.note else "")
         )
 
 
@@ -167,6 +172,7 @@ def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499,
     best = int(fixed[np.argmax(laws[0])]), int(scaled[np.argmax(laws[1])])
     p_value = permutation_p_value(float(total.max()), null)
     ratio = evidence[0] - evidence[1]
+    period = 1.0 / (best[0] * unit)
     return LawComparison(
         axis,
         widths,
@@ -176,10 +182,20 @@ def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499,
         null,
         ratio,
         FIXED if ratio > 0 else PROPORTIONAL,
-        1.0 / (best[0] * unit),
+        period,
         1.0 / (best[1] * unit * widths[0]),
         "detected" if p_value <= LEVEL else "not detected",
+        note=_harmonic_of(period, widths) if ratio > 0 else "",
     )
+
+
+def _harmonic_of(period: float, widths: Sequence[int]) -> str:
+    """Say where a fixed period would also be that of the narrowest teeth and a harmonic of all wider ones."""
+    parts = [width / period for width in widths]
+    if any(abs(part - round(part)) > _SAME * part or round(part) < 1 for part in parts):
+        return ""
+    wider = ", ".join(str(width) for width, part in zip(widths, parts, strict=True) if round(part) > 1)
+    return f"it is also a harmonic of teeth {wider} wide, which widths that are not nested would tell apart"
 
 
 class _LawStatistic:

@@ -27,6 +27,7 @@ def test_the_planted_law_wins(draw_line, law, widths):
         assert found.status == "detected"
         assert found.law.startswith(law)
         assert (found.log_evidence_ratio > 0) == (law == "fixed")
+        assert not found.note  # no fixed period is a harmonic of every width
         if law == "fixed":
             assert found.fixed_period == pytest.approx(160, rel=0.05)
         else:
@@ -74,6 +75,7 @@ def test_one_width_scales_with_nothing(draw_line):
 def test_the_strongest_period_of_the_bundled_lines_along_n_is_the_pitch():
     found = compare_laws(bundled_cube("h200_bf16_lines"), "N", draws=199)
     assert found.law == "fixed"
+    assert "also a harmonic of teeth 128, 256 wide" in found.note
     assert found.fixed_period == pytest.approx(64, rel=0.01)
     assert found.log_evidence_ratio > np.log(1e6)
     assert "fixed at 64" in str(found)
