@@ -59,7 +59,8 @@ INTRODUCTION = """# How often intervals cover planted truth
 {draws} planted landscapes of two tiles a setting, seed {seed}, {cores} cores; 16 x 16 x 8 shapes, lack of fit
 {lack_of_fit:.0f} %, launches repeat to {noise:.1f} %. Intervals are nominally of 95 %; a rate of 95 % has a
 standard error of {error:.1f} %. In brackets the median width; "of n" where not every fit had the interval, because
-the term was not chosen or the column could not be identified.
+the term was not chosen or the column could not be identified. A term that costs nothing is chosen by few
+fits, those that chance misleads: the rates of these few say nothing of the rest.
 
 Settings are fields of the lack of fit:
 
