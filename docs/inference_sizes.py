@@ -3,7 +3,8 @@
 Landscapes of one tile on 16 x 16 x 4 sizes are planted with a launch cost, waves and tile work, and a residual of
 1 % that no mechanism explains: independent from cell to cell, or shared by neighbours in three ways. Sizes are
 rejections at nominal 5 % where there is nothing to find; power is that of a mechanism that takes a stated share of
-the time. Options: ``--draws`` landscapes a row (a quarter for the power), ``--workers`` processes, ``--seed``.
+the time. Options: ``--draws`` landscapes a row (a quarter for the power), ``--null-draws`` for the sizes of the
+terms, ``--workers`` processes, ``--seed``, and ``--studies`` for some of the tables alone.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ KINDS = ("independent", "correlated, 0.7 a step", "correlated, 0.9 a step", "smo
 POWERS = (("row pitch", 0.01), ("memory traffic", 0.02), ("cache spill", 0.01))
 MEMORY = {"sum": 6e-12, "overlap": 6e-12}
 """Seconds a byte of the planted traffic: a quarter of a launch, on skinny shapes most of it."""
+STUDIES = ("sizes", "overlap", "power", "lack of fit")
 
 
 def problem() -> Problem:
@@ -185,42 +187,47 @@ def main() -> None:
     """Run all, and write the tables to the standard output."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--null-draws", type=int, default=4000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=60_103)
+    parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     options = parser.parse_args()
     began = perf_counter()
     seeds = range(options.seed, options.seed + options.draws)
+    more = range(options.seed, options.seed + options.null_draws)
     lines = [
         "# Tests of a fit: size and power",
         "",
         f"Written by `docs/inference_sizes.py`: {options.draws} landscapes a column from seed {options.seed}, "
-        f"{SURROGATES} surrogates a test, on {os.cpu_count()} cores ({platform.machine()}, numpy "
-        f"{np.__version__}). One tile, 16 x 16 x 4 sizes, residual {RESIDUAL:.0%}"
+        f"{options.null_draws} for the sizes, {SURROGATES} surrogates a test, on {os.cpu_count()} cores "
+        f"({platform.machine()}, numpy {np.__version__}). One tile, 16 x 16 x 4 sizes, residual {RESIDUAL:.0%}"
         f" (and {NOISE:.1%} of noise where neighbours share it).",
         "",
         f"A share of 5 % from {options.draws} landscapes has a standard error of "
-        f"{np.sqrt(0.05 * 0.95 / options.draws):.1%}.",
+        f"{np.sqrt(0.05 * 0.95 / options.draws):.1%}, from {options.null_draws} one of "
+        f"{np.sqrt(0.05 * 0.95 / options.null_draws):.1%}.",
         "",
     ]
     # statsmodels collects garbage at every correction: what was there before need not be looked through.
     with ProcessPoolExecutor(options.workers, initializer=gc.freeze) as pool:
-        sizes = {kind: rates(pool, partial(judged, kind, None), seeds, 0.05) for kind in KINDS}
-        lines += ["## Rejections at nominal 5 % where the mechanism costs nothing", "", *table("test", sizes), ""]
-        null = {kind: rates(pool, partial(overlap, kind, "sum"), seeds, 0.05) for kind in KINDS}
-        power = {kind: rates(pool, partial(overlap, kind, "overlap"), seeds, 0.01) for kind in KINDS}
-        both = {
-            kind: {
-                "memory costs add up: overlap at nominal 5 %": null[kind]["overlap"],
-                "memory costs overlap: found at 1 %": power[kind]["overlap"],
+        if "sizes" in options.studies:
+            lines += ["## Rejections at nominal 5 % where the mechanism costs nothing", ""]
+            sizes = {kind: rates(pool, partial(judged, kind, None), more, 0.05) for kind in KINDS}
+            lines += [*table("test", sizes), ""]
+        if "overlap" in options.studies:
+            null = {kind: rates(pool, partial(overlap, kind, "sum"), seeds, 0.05) for kind in KINDS}
+            power = {kind: rates(pool, partial(overlap, kind, "overlap"), seeds, 0.01) for kind in KINDS}
+            both = {
+                kind: {
+                    "memory costs add up: overlap at nominal 5 %": null[kind]["overlap"],
+                    "memory costs overlap: found at 1 %": power[kind]["overlap"],
+                }
+                for kind in KINDS
             }
-            for kind in KINDS
-        }
-        lines += ["## Sum or overlap", "", *table("landscape", both), ""]
-        few = seeds[: max(1, len(seeds) // 4)]
-        lines += [f"## Power at 5 % of one test, {len(few)} landscapes", ""]
-        lines += table(
-            "mechanism",
-            {
+            lines += ["## Sum or overlap", "", *table("landscape", both), ""]
+        if "power" in options.studies:
+            few = seeds[: max(1, len(seeds) // 4)]
+            found = {
                 kind: {
                     f"{what[0]}, {what[1]:.0%} of the time": rates(pool, partial(judged, kind, what), few, 0.05)[
                         what[0]
@@ -228,12 +235,13 @@ def main() -> None:
                     for what in POWERS
                 }
                 for kind in KINDS
-            },
-        )
-        exact = {
-            f"median of {repeats}": rates(pool, partial(exactness, repeats), seeds, 0.05) for repeats in (3, 5)
-        }
-        lines += ["", "## Lack of fit where the model is exact", "", *table("test", exact), ""]
+            }
+            lines += [f"## Power at 5 % of one test, {len(few)} landscapes", "", *table("mechanism", found), ""]
+        if "lack of fit" in options.studies:
+            exact = {
+                f"median of {repeats}": rates(pool, partial(exactness, repeats), seeds, 0.05) for repeats in (3, 5)
+            }
+            lines += ["## Lack of fit where the model is exact", "", *table("test", exact), ""]
     lines.append(f"Run in {perf_counter() - began:.0f} s.")
     sys.stdout.write("\n".join(lines) + "\n")
 
