@@ -112,7 +112,9 @@ def planted_model(cube: xr.Dataset, seed: int = 0) -> FitResult:
                 planted[j] = item.theta[kept]
         draws = planted * (1.0 + 0.03 * rng.standard_normal((DRAWS, planted.size)))
         names = tuple(term.name for term in design.terms)
-        tiles[label] = replace(item, terms=names, theta=planted, draws=np.maximum(draws, 0.0))
+        tiles[label] = replace(
+            item, terms=names, theta=planted, draws=np.maximum(draws, 0.0), too_large=np.zeros(planted.size)
+        )
     return replace(base, tiles=tiles)
 
 
