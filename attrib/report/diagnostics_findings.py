@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrib.diagnostics import Diagnostics, TileDiagnostics
 from attrib.report.diagnostics_tables import LEVEL, is_found
@@ -12,6 +12,9 @@ from models.inference.nested import NestedTest
 
 Part = Callable[[TileDiagnostics], str]
 """What a sentence says of one tile; nothing where it does not hold."""
+
+_LEAST_GAIN = 1e-3
+"""Of the squared error: what is less than this of it changes no model."""
 
 _MUCH_LEVERAGE = 0.2
 """Share of the leverage, three times that of the cells, that an edge is named for."""
@@ -41,7 +44,7 @@ def _sentences(tiles: Mapping[str, TileDiagnostics]) -> Iterator[str]:
         tiles,
         "Hardly told apart by these cells, so that their sum is known better than each",
         lambda tile: "; ".join(
-            f"{', '.join(names)} (condition index {index:.0f})" for index, names in tile.collinearity.entangled[:1]
+            f"{_listed(names)} (condition index {index:.0f})" for index, names in tile.collinearity.entangled[:1]
         ),
     )
     yield from _joined(tiles, "Leverage at an edge", _edge)
@@ -110,7 +113,11 @@ def _those(labels: list[str], of: int) -> str:
 
 
 def _missing(tile: TileDiagnostics) -> list[NestedTest]:
-    return [t for t in tile.terms if not t.in_model and t.p_holm is not None and t.p_holm <= LEVEL and t.gain > 0]
+    return [
+        test
+        for test in tile.terms
+        if not test.in_model and test.p_holm is not None and test.p_holm <= LEVEL and test.gain >= _LEAST_GAIN
+    ]
 
 
 def _idle(tile: TileDiagnostics) -> list[str]:
@@ -132,7 +139,12 @@ def _strongest(tile: TileDiagnostics) -> str:
 
 def _moved(tile: TileDiagnostics) -> str:
     far = zip(tile.coefficients, tile.robust.moved, strict=True)
-    return ", ".join(name for name, moved in far if math.isfinite(moved) and abs(moved) > 1.0)
+    return _listed(name for name, moved in far if math.isfinite(moved) and abs(moved) > 1.0)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names of coefficients, which may have commas of their own."""
+    return ", ".join(name.replace(",", "") for name in names)
 
 
 def _edge(tile: TileDiagnostics) -> str:
