@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from models.cells import Cells, unfold
 from models.correlogram import Falloff, NeighbourPairs, axis_products
+from models.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
 
@@ -162,7 +163,7 @@ class ResidualField:
         ``None``.
         """
         sums = self.cells.sum(scaled * self.amplitude[:, None])
-        roots = [_root(one).T for one in self.correlations()]
+        roots = [matrix_root(one).T for one in self.correlations()]
         return [
             np.sqrt(q) * _apply(part, sums).reshape(-1, scaled.shape[1]) if q > 0 else None
             for q, part in zip(self.shares(), _parts(roots), strict=True)
@@ -172,12 +173,6 @@ class ResidualField:
         """Covariance of the scores from what no two shapes share, shape (p, p)."""
         own = scaled * (self.amplitude * np.sqrt(self.nugget_share))[:, None]
         return np.asarray(own.T @ own)
-
-
-def _root(matrix: Array) -> Array:
-    """R with R R' the matrix, which a smooth field all but makes singular."""
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _amplitudes(cells: Cells, residual: Array) -> Array | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.constants.confidence import unrefuted
+from models.matrix_root import matrix_root
 from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
@@ -221,8 +222,7 @@ def _multipliers(n_blocks: int, places: Array | None, rng: np.random.Generator) 
         return rng.choice([-1.0, 1.0], size=(n_blocks, _DRAWS))
     apart = np.abs(places[:, None, :] - places) / _REACH
     # A product of triangles is a covariance.
-    values, vectors = np.linalg.eigh(np.maximum(0.0, 1.0 - apart).prod(axis=2))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = matrix_root(np.maximum(0.0, 1.0 - apart).prod(axis=2))
     return np.asarray(root @ rng.standard_normal((n_blocks, _DRAWS)))
 
 

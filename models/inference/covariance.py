@@ -23,6 +23,7 @@ from scipy.optimize import minimize
 
 from models.inference.lattice import Lattice
 from models.inference.restricted_likelihood import RestrictedLikelihood, neighbour_correlation
+from models.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
 
@@ -75,8 +76,7 @@ class ResidualCovariance:
         """Draw residuals, shape (n, draws)."""
         field = rng.standard_normal((*lattice.shape, draws))
         for axis, factor in enumerate(self.neighbours):
-            values, vectors = np.linalg.eigh(neighbour_correlation(factor, lattice.shape[axis], self.smoothness))
-            root = vectors * np.sqrt(np.maximum(values, 0.0))
+            root = matrix_root(neighbour_correlation(factor, lattice.shape[axis], self.smoothness))
             field = np.moveaxis(np.tensordot(root, field, axes=(1, axis)), 0, axis)
         shared = field.reshape(lattice.size, draws)[lattice.place] * np.sqrt(1.0 - self.own)
         alone = rng.standard_normal(shared.shape) * np.sqrt(self.own)
@@ -160,6 +160,7 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     level = max(level, likelihood(factors, own, smoothness)[1])
     errors = np.zeros((4, 4))
     errors[np.ix_(used, used)] = _errors(judge, found[used])
+    # From thinned ranks of K to all of them; the logit of a correlation near one is as uncertain as before.
     factors[2] **= 1.0 / likelihood.stride**smoothness
     return ResidualCovariance(
         (factors[0], factors[1], factors[2]), own, np.sqrt(level) * shape, growth, smoothness, errors
