@@ -133,8 +133,8 @@ def by_actor(here: Attribution, later: Sequence[Attribution]) -> ActorView:
     for name in here.shares:
         kept, kept_draws = last.shares[name].share, last.samples[name]
         taken, taken_draws = here.shares[name].share - kept, here.samples[name] - kept_draws
-        kept_error = last.too_large.get(name, 0.0)
-        taken_error = here.too_large.get(name, 0.0) - kept_error
+        kept_error = last.too_large[name]
+        taken_error = here.too_large[name] - kept_error
         removed[name] = Share(taken) if name == NOISE else Share.of(taken, taken_draws, taken_error)
         remaining[name] = last.shares[name]
         join(STAGES, taken, taken_draws, taken_error)

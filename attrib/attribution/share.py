@@ -92,7 +92,7 @@ class Attribution:
     step_error: float
     draws: int
     samples: Mapping[str, Array] = field(repr=False, compare=False)
-    too_large: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    too_large: Mapping[str, float] = field(repr=False, compare=False)
 
     @property
     def roughness(self) -> float:

@@ -224,7 +224,7 @@ class _Sharing:
             estimates[-1] - moves[-1],
         ]
         excess = self.too_large[:, places] @ row[places]
-        too_large = dict(zip(names, [*excess[:-1].tolist(), -float(excess[-1])], strict=True))
+        too_large = dict(zip(names, [*excess[:-1].tolist(), -float(excess[-1])], strict=True)) | {NOISE: 0.0}
         shares = {
             label: Share.of(value, values, too_large[label], error)
             for label, value, values, error in zip(names, estimates, draws, [*errors, None, None], strict=True)

@@ -64,7 +64,7 @@ def of_attribution(attribution: Attribution) -> Measure:
     draws = np.sum([attribution.samples[name] for name in hardware if name in attribution.samples], axis=0)
     if np.size(draws) < _FEWEST_DRAWS or not np.isfinite(draws).all():
         return Measure(value, None, None, None, 0, f"shares have no interval; {detail}")
-    error = sum(attribution.too_large.get(name, 0.0) for name in hardware)
+    error = sum(attribution.too_large[name] for name in hardware)
     found = Share.of(value, np.asarray(draws / whole), error / whole)
     return Measure(value, found.lower, found.upper, None, int(np.size(draws)), detail)
 

@@ -19,7 +19,8 @@ def attribution(stage, values, seed=0, quantity="slice_N", draws=50):
     shares = {name: Share.of(value, samples[name]) for name, value in zip(NAMES, values, strict=True)}
     shares[NOISE] = Share(values[-1])
     whole = float(sum(values))
-    return Attribution(stage, quantity, "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, draws, samples)
+    none = dict.fromkeys(NAMES, 0.0)
+    return Attribution(stage, quantity, "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, draws, samples, none)
 
 
 FIXED = attribution("fixed", (8.0, 3.0, 2.0, 4.0, 1.0, 0.5, 0.2), 1)
@@ -81,8 +82,8 @@ def test_other_quantities_and_other_models_do_not_mix():
 
 def test_errors_at_bounds_add_up_like_the_shares():
     given = (
-        replace(FIXED, too_large={NAMES[0]: 0.3, NAMES[1]: -0.2}),
-        replace(FULL, too_large={NAMES[0]: 0.1, NAMES[1]: 0.4}),
+        replace(FIXED, too_large={**FIXED.too_large, NAMES[0]: 0.3, NAMES[1]: -0.2}),
+        replace(FULL, too_large={**FULL.too_large, NAMES[0]: 0.1, NAMES[1]: 0.4}),
     )
     plain, found = by_actor(FIXED, (FULL,)), by_actor(given[0], given[1:])
     moved = found.removed[NAMES[0]]

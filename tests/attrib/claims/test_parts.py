@@ -1,5 +1,7 @@
 """The pieces: smooth is not rugged, blocks stand apart, replayed plans take what was planned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,12 +125,16 @@ def test_shares_of_hardware_are_summed_with_their_joint_draws():
     shares = {name: Share(float(values.mean())) for name, values in samples.items()}
     shares |= {"masked edge": Share(2.0), UNEXPLAINED: Share(0.5), NOISE: Share(0.0)}
     whole = sum(share.share for share in shares.values())
-    given = Attribution("s", "slice_N", "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, 4000, samples)
+    none = dict.fromkeys(shares, 0.0)
+    given = Attribution("s", "slice_N", "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, 4000, samples, none)
     found = of_attribution(given)
     # The two err against each other: only their joint draws tell that the sum is certain.
     assert found.value == pytest.approx(0.5, abs=0.01)
     assert found.upper - found.lower < 1e-6
-    alone = Attribution("s", "slice_N", "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, 0, {})
+    off = of_attribution(replace(given, too_large={**none, "base overhead": 0.6 * whole, "masked edge": whole}))
+    assert off.lower == pytest.approx(found.lower - 0.6)  # of the hardware's shares alone
+    assert off.upper == found.upper
+    alone = Attribution("s", "slice_N", "TFLOP/s per step", whole, shares, whole, 1.0, 0.0, 0, {}, none)
     assert of_attribution(alone).lower is None
 
 
