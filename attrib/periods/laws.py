@@ -190,12 +190,14 @@ def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499,
 
 
 def _harmonic_of(period: float, widths: Sequence[int]) -> str:
-    """Say where a fixed period would also be that of the narrowest teeth and a harmonic of all wider ones."""
+    """Say where a fixed period divides every width: their teeth have it too, as their own or as a harmonic."""
     parts = [width / period for width in widths]
     if any(abs(part - round(part)) > _SAME * part or round(part) < 1 for part in parts):
         return ""
     wider = ", ".join(str(width) for width, part in zip(widths, parts, strict=True) if round(part) > 1)
-    return f"it is also a harmonic of teeth {wider} wide, which widths that are not nested would tell apart"
+    return (
+        f"it is also a harmonic of teeth {wider} wide, from which widths that are no multiples of it would tell it"
+    )
 
 
 class _LawStatistic:
