@@ -24,9 +24,7 @@ import xarray as xr
 from harness.cube import sparse_cube
 from harness.device import DeviceRecord
 from harness.grid import Grid
-from harness.twin import Twin
-from harness.twin.chip import B580
-from harness.twin.twin import twin_record
+from harness.twin import B580, Chip, Twin, twin_record
 from models.additive import AdditiveModel
 from models.hardware import Hardware
 from models.planted import planted_cube
@@ -184,9 +182,8 @@ def outcomes(constants: object, truth: dict[str, float | None], first: bool) -> 
     ]
 
 
-def simulated(number: int) -> list[Outcome]:
-    """Simulate a device of other numbers, measure a coarse grid and some shapes off it, fit and compare."""
-    rng = np.random.default_rng((SEED, 1, number))
+def random_chip(rng: np.random.Generator) -> Chip:
+    """Draw a chip like the simulated B580, but of other cores, channels, caches and lines."""
     changes = {
         "cores": int(rng.integers(8, 41)),
         "channels": int(rng.choice([4, 6, 8, 12])),
@@ -194,7 +191,13 @@ def simulated(number: int) -> list[Outcome]:
         "cache_bytes": float(rng.uniform(6e6, 18e6)),
         "line_bytes": int(rng.choice([32, 64, 128])),
     }
-    twin = Twin(B580.replaced(changes), seed=number)
+    return B580.replaced(changes)
+
+
+def simulated(number: int) -> list[Outcome]:
+    """Simulate a device of other numbers, measure a coarse grid and some shapes off it, fit and compare."""
+    rng = np.random.default_rng((SEED, 1, number))
+    twin = Twin(random_chip(rng), seed=number)
     coarse = np.arange(128, 4097, 128)
     grid = twin.landscape(Grid(coarse, coarse, np.arange(512, 4097, 512)), repeats=3)
     base = rng.integers(3, 16, size=(24, 3)) * 256

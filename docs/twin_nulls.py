@@ -18,11 +18,12 @@ from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter
 
 import numpy as np
+from constants_coverage import random_chip
 from threadpoolctl import threadpool_limits
 
 from attrib.diagnostics import diagnose
 from harness.grid import Grid
-from harness.twin import B580, Twin
+from harness.twin import Twin
 from models.additive import AdditiveModel
 from models.inference.nested import NestedTest
 
@@ -37,15 +38,9 @@ def judged(job: tuple[str, int]) -> list[tuple[bool, NestedTest]]:
     """Tests of the mechanism that is off, one a tile, each with whether the tile's model overlaps its costs."""
     mechanism, number = job
     rng = np.random.default_rng((SEED, OFF.index(mechanism), number))
-    changes = {
-        "cores": int(rng.integers(8, 41)),
-        "channels": int(rng.choice([4, 6, 8, 12])),
-        "interleave_bytes": int(rng.choice([128, 256, 512])),
-        "cache_bytes": float(rng.uniform(6e6, 18e6)),
-        "line_bytes": int(rng.choice([32, 64, 128])),
-    }
+    chip = random_chip(rng)
     with threadpool_limits(1):
-        twin = Twin(B580.replaced(changes), off={mechanism}, seed=number)
+        twin = Twin(chip, off={mechanism}, seed=number)
         tiles = [twin.tiles[place] for place in np.sort(rng.choice(len(twin.tiles), TILES, replace=False))]
         cube = twin.landscape(Grid(SIDE, SIDE, DEPTH), tiles=tiles, repeats=3)
         fit = AdditiveModel(draws=2, seed=number).fit(cube)
