@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 _LENGTH = 16
-"""Hexadecimal digits: two cubes in 2^32 or so would be taken for one."""
+"""Hexadecimal digits, 64 bits: of a few billion cubes two would be taken for one."""
 
 
 def fingerprint(cube: xr.Dataset) -> str:

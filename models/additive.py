@@ -241,5 +241,5 @@ class AdditiveModel:
             for label, fit in fits.items()
         }
         of = fingerprint(cube)
-        result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, tiny, of)
+        result = FitResult(device, hardware, *sizes, fits, n_blocks, self.folds, self.seed, of, tiny)
         return with_remedies(result, samples, self.seed)

@@ -6,7 +6,7 @@ rests on zero does so in the draws that say the same. Whatever is computed from 
 roughness) has its interval from the same draws.
 
 An estimate that cannot fall below zero is too large on average where the truth is zero, and others, which make up
-for it, are too small. Draws about such an estimate double that error instead of showing it. So what it is on
+for it, are too small. Draws about such an estimate add to that error instead of showing it. So what it is on
 average is worked out from draws about the estimates with every cost at zero that may be: an interval of a sum of
 costs has to reach as far again (bootstraps fail at such bounds, Andrews 2000, who puts estimates near them there).
 """
@@ -29,8 +29,8 @@ Array = NDArray[np.float64]
 _PRICE_OF_SHAPE = 8.0
 """How much more an estimated variance varies because reach, lengths and powers are estimated beside the scale.
 
-On planted fields (rough and smooth, stationary or not, lengths of 0.1 to 0.5 octaves) it was 6 to 9 times what
-Satterthwaite's degrees of freedom say of the scale alone.
+On planted fields (rough and smooth, stationary or not, lengths of 0.1 to 0.5 octaves), fitted without slopes, it
+was 6 to 9 times what Satterthwaite's degrees of freedom say of the scale alone.
 """
 
 _RANK = 1e-10

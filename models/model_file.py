@@ -65,8 +65,8 @@ def open_model(path: Path | str) -> FitResult:
             data["blocks"],
             data["folds"],
             data["seed"],
-            data["too_few"],
             data["timings"],
+            data["too_few"],
         )
     except (DeviceError, AttributeError, ValueError, KeyError, IndexError, TypeError):
         raise InputError(f"{path}: not a model written by 'attrib fit', or cut short") from None

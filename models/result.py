@@ -149,10 +149,10 @@ class FitResult:
     blocks, folds, seed : int
         How it was validated. Constants and the choice of terms are made on all blocks and held fixed in folds and
         draws: held-out errors and intervals are conditional on them.
-    too_few : mapping of tile label to int
-        Tiles left out for want of samples, and how many they have.
     timings : str
         Fingerprint of the cube that it was fitted to (:mod:`harness.fingerprint`).
+    too_few : mapping of tile label to int
+        Tiles left out for want of samples, and how many they have.
     """
 
     device: DeviceRecord
@@ -163,8 +163,8 @@ class FitResult:
     blocks: int
     folds: int
     seed: int
+    timings: str
     too_few: Mapping[str, int] = field(default_factory=dict)
-    timings: str = ""
 
     @cached_property
     def mechanisms(self) -> tuple[str, ...]:

@@ -9,5 +9,5 @@ settings.register_profile("attrib", deadline=None)
 settings.load_profile("attrib")
 
 # Linear algebra stays on one thread, as in the command line: workers side by side would wait for each other.
-assert np.ones(1)  # loads the library whose threads are limited
+np.ones((2, 2)) @ np.ones((2, 2))  # loads the library whose threads are limited
 threadpool_limits(1)

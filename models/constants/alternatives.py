@@ -4,9 +4,10 @@ Draws of the coefficients keep what a fit has chosen: a spill size, channels, ho
 terms of each tile. Where other choices explain the timings as well, what is derived from the costs is no better
 known than they agree. So the model is solved again under other tenable choices, one at a time, on a sample of the
 shapes. The interval of a constant holds those of all that are tried (:mod:`models.constants.rates`), that of a
-coefficient those under other values of a constant that its own column is made of: what a spilt byte costs is known
-as well as the size from which bytes spill. Counts of cores and residents are not among the choices. Which cells of
-a tile that overlaps wait for memory is settled again, by turns that start from the fit.
+coefficient those under other values of a constant that its own column is made of, beside the terms of the fit and
+beside all that apply: what a spilt byte costs is known as well as the size from which bytes spill. Counts of cores
+and residents are not among the choices. Which cells of a tile that overlaps wait for memory is settled again, by
+turns that start from the fit.
 """
 
 from __future__ import annotations
