@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -59,6 +60,35 @@ class Twin:
     def tiles(self) -> tuple[Tile, ...]:
         """The tile variants, the default one first."""
         return tuple(self.chip.kernels)
+
+    @property
+    def device(self) -> DeviceRecord:
+        """The record of the chip: that of the simulated B580, with the numbers in which the chip differs."""
+        record, chip, known = twin_record(), self.chip.numbers, B580.numbers
+        if chip == known:
+            return record
+        faster = chip.clock_hz / known.clock_hz
+        wider = (
+            chip.cores * chip.engines * chip.flop_per_cycle / (known.cores * known.engines * known.flop_per_cycle)
+        )
+        assert record.bandwidth_bytes_per_s is not None
+        assert record.last_level_cache_bytes is not None
+        return replace(
+            record,
+            id=f"{self.chip.id}-{self.chip.digest[:8]}",
+            name=f"{record.name} with other numbers",
+            aliases=(),
+            cores=chip.cores,
+            clock_hz=chip.clock_hz,
+            peak_flops_per_s={kind: peak * faster * wider for kind, peak in record.peak_flops_per_s.items()},
+            bandwidth_bytes_per_s=record.bandwidth_bytes_per_s * chip.bandwidth / known.bandwidth,
+            last_level_cache_bytes=round(record.last_level_cache_bytes * chip.cache_bytes / known.cache_bytes),
+            memory_channels=chip.channels,
+            channel_interleave_bytes=chip.interleave_bytes,
+            line_bytes=chip.line_bytes,
+            atom=(chip.atom_m, chip.atom_n, chip.atom_k),
+            max_subgroups_per_core=chip.subgroups_per_core,
+        )
 
     def residents(self, tile: Tile) -> int:
         """Work-groups of a tile that one core holds at once."""
@@ -181,7 +211,7 @@ class Twin:
             grid.N,
             grid.K,
             chosen,
-            twin_record(),
+            self.device,
             spread=spread,
             repeats=kept,
             attrs=self.attributes(cache),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cube import device_of, validate
+from harness.device import load_device
 from harness.errors import DeviceError, InputError
 from harness.grid import Grid
 from harness.tile import Tile
@@ -209,6 +210,19 @@ def test_a_chip_is_replaced_and_told_apart():
     assert other.digest != B580.digest
     times = [Twin(chip, off={"memory traffic"}).seconds(4096, 4096, 512, TILES[0]) for chip in (other, B580)]
     assert times[0] > 1.7 * times[1]
+
+
+def test_the_record_is_that_of_the_chip():
+    assert Twin().device == load_device("b580-twin")
+    chip = B580.replaced({"cores": 10, "channels": 8, "bandwidth": 2 * B580.numbers.bandwidth, "clock_hz": 1.422e9})
+    record, plain = Twin(chip).device, Twin().device
+    assert (record.cores, record.memory_channels, record.line_bytes) == (10, 8, 64)
+    assert record.bandwidth_bytes_per_s == pytest.approx(2 * plain.bandwidth_bytes_per_s)
+    assert record.peak_flops_per_s["bf16"] == pytest.approx(plain.peak_flops_per_s["bf16"] / 4)
+    assert record.last_level_cache_bytes == plain.last_level_cache_bytes
+    assert record.simulated
+    assert record.id != plain.id
+    assert device_of(Twin(chip).landscape(Grid.parse("256;256;256"), tiles=Twin(chip).tiles[:1])) == record
 
 
 def test_every_number_of_the_chip_has_a_kind_and_a_source():

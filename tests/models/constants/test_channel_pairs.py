@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.grid import Grid
-from harness.twin import B580, Twin
+from harness.twin import B580, Twin, twin_record
 from models.additive import AdditiveModel
 from models.constants.channel_pairs import PAIRS, profile_channels
 from models.terms import ALL_TERMS
@@ -60,9 +60,10 @@ def test_no_pair_is_found_where_channels_cost_nothing(landscape, hardware, pitch
 
 @pytest.fixture(scope="module")
 def simulated():
-    """A chip whose memory hides behind computing, with other channels than its device record states."""
+    """A chip whose memory hides behind computing, under a device record that states other channels."""
     chip = B580.replaced({"cores": 16, "channels": 8, "interleave_bytes": 256, "cache_bytes": 8e6})
-    return AdditiveModel(draws=0).fit(Twin(chip).landscape(Grid.parse("128:4096:128;128:4096:128;1024:4096:1024")))
+    cube = Twin(chip).landscape(Grid.parse("128:4096:128;128:4096:128;1024:4096:1024"))
+    return AdditiveModel(draws=0).fit(cube.assign_attrs(device=twin_record().to_json()))
 
 
 def test_a_pair_of_channels_that_computing_hides_most_of_the_time_is_told(simulated):

@@ -44,7 +44,7 @@ def test_open_constants_become_identified_with_the_planted_values(twin, cube, fi
     tiles = twin.tiles[:3]
     times = np.concatenate([twin.seconds(*shapes.T, tile) for tile in tiles])
     kernels = [tile for tile in tiles for _ in shapes]
-    fine = sparse_cube(times, np.tile(shapes, (3, 1)), kernels, twin_record(), attrs=twin.attributes())
+    fine = sparse_cube(times, np.tile(shapes, (3, 1)), kernels, twin.device, attrs=twin.attributes())
     both = MODEL.fit(cube, [fine])
     chip = twin.chip.numbers
     for name, truth in (("k_granularity", 32), ("row_pitch_b_bytes", chip.line_bytes)):
