@@ -85,7 +85,7 @@ def count_cores_of_tiles(
         What else shapes the designs.
     terms : sequence of Term
     known : int or None
-        Core count of the device record, used where the timings identify none.
+        Core count of the device record, used unless the timings refute it.
     rng : numpy.random.Generator
     """
     candidates = np.arange(1, max(LARGEST, 2 * (known or 1)) + 1)

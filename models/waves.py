@@ -7,7 +7,8 @@ microseconds.
 Timings show the slots P = C R of a tile. Where a partly filled wave costs as much as a full one, C cores with R
 residents and C R cores with one are the same model, and only the other tiles tell them apart: C divides the slots
 of all. A residency that changes nothing therefore costs nothing in the criterion, and of core counts that explain
-every tile alike the largest is taken: as few residents as will do.
+every tile alike the largest is taken: as few residents as will do. A device record may know better: the count that
+it states is used unless the timings refute it.
 """
 
 from __future__ import annotations
@@ -185,9 +186,12 @@ class WaveConstants:
     Attributes
     ----------
     cores : int
-        Winner over all tiles together; the device record's count where the timings identify none.
+        The device record's count where the timings do not refute it or identify none; else the winner.
+    alone : int
+        Winner over all tiles together, by the timings alone.
     cores_set : tuple of int
-        95 % confidence set: core counts that no other refutes, without those that merely divide one of them.
+        95 % confidence set: core counts that no other refutes, without those that merely divide one of them, unless
+        the device record states it.
     residency, residency_set : mapping of tile label to int, and to the residencies that no other refutes
         At the common core count.
     by_tile : mapping of tile label to (cores, residency, set of core counts)
@@ -202,6 +206,7 @@ class WaveConstants:
     """
 
     cores: int
+    alone: int
     cores_set: tuple[int, ...]
     residency: Mapping[str, int]
     residency_set: Mapping[str, tuple[int, ...]]
@@ -226,11 +231,11 @@ def wave_constants(
         Core counts to try, ascending from 1.
     rng : numpy.random.Generator
     known : int, optional
-        Core count of the device record, one of the candidates: used where the timings do not identify one.
+        Core count of the device record, one of the candidates.
     """
     profiles = {name: waves.profile(candidates) for name, waves in grouped.items()}
     joint = np.sum([profile.criterion.min(axis=1) for profile in profiles.values()], axis=0)
-    cores = int(candidates[_last_of_least(joint)])
+    alone = int(candidates[_last_of_least(joint)])
     by_tile: dict[str, tuple[int, int, tuple[int, ...]]] = {}
     for name, waves in grouped.items():
         own = {name: waves}
@@ -238,20 +243,19 @@ def wave_constants(
             *profiles[name].best,
             _count_set(own, profiles, candidates, profiles[name].best[0], rng)[0],
         )
-    cores_set, aliases = _count_set(grouped, profiles, candidates, cores, rng)
+    cores_set, aliases = _count_set(grouped, profiles, candidates, alone, rng, known)
     # Where every launch fits in one wave, any larger core count explains the timings as well.
-    quantized = cores < max(waves.most_groups for waves in grouped.values())
+    quantized = alone < max(waves.most_groups for waves in grouped.values())
     # One core is no pattern, a cost by the work-group: the best of many candidates must beat it by more than luck.
     patterned = float(joint[0] - joint.min()) > 2.0 * np.log(candidates.size * MAX_RESIDENCY)
     identified = quantized and patterned and len(cores_set) <= max(3, candidates.size // 20)
-    if not identified and known is not None:
-        cores = known
+    cores = known if known is not None and (not identified or known in cores_set) else alone
     residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
     tenable = {
         name: tenable_residencies(waves, profiles[name], cores, residency[name], rng)
         for name, waves in grouped.items()
     }
-    return WaveConstants(cores, cores_set, residency, tenable, by_tile, identified, profiles, aliases)
+    return WaveConstants(cores, alone, cores_set, residency, tenable, by_tile, identified, profiles, aliases)
 
 
 def _count_set(
@@ -260,13 +264,17 @@ def _count_set(
     candidates: NDArray[np.int64],
     best: int,
     rng: np.random.Generator,
+    known: int | None = None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Core counts that no other refutes; and the divisors of the best that are the same model."""
+    """Core counts that no other refutes; and the divisors of the best that are the same model.
+
+    A count that is known is tested too, and stays in the set if it is such a divisor.
+    """
     # At each count, the residency that fits best without a penalty: a set is not to rest on parsimony.
     fits = {name: profiles[name].fit for name in grouped}
     joint = np.sum([profiles[name].criterion.min(axis=1) for name in grouped], axis=0)
     near = np.sort(np.argsort(joint, kind="stable")[:_CLOSEST])
-    near = np.union1d(near, np.searchsorted(candidates, best))
+    near = np.union1d(near, np.searchsorted(candidates, [best] if known is None else [best, known]))
     losses = [
         np.stack([waves.block_loss(int(candidates[i]), int(np.argmin(fits[name][i])) + 1) for i in near])
         for name, waves in grouped.items()
@@ -283,7 +291,7 @@ def _count_set(
         )
     }
     aliases = tuple(sorted(count for count in same if best % count == 0 and count != best))
-    return tuple(sorted(set(found) - same | {best})), aliases
+    return tuple(sorted(set(found) - (same - {known}) | {best})), aliases
 
 
 def tenable_residencies(

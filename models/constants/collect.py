@@ -82,10 +82,12 @@ def _of_waves(label: str, waves: WaveConstants, hardware: Hardware) -> dict[str,
         status = not_identifiable("no core count explains the timings better than many others")
     aliases = ", ".join(f"{count}" for count in waves.aliases)
     note = f"as few residents as will do: {aliases} cores with more residents explain it alike" if aliases else ""
+    if waves.identified and waves.cores != waves.alone:
+        note = f"the model has the device record's {waves.cores}, which the timings do not refute"
     own_cores, own_residency, own_set = waves.by_tile[label]
     return {
         "cores": Constant(
-            float(waves.cores),
+            float(waves.alone if waves.identified else waves.cores),
             tuple(map(float, waves.cores_set)),
             status,
             "cores",

@@ -144,3 +144,17 @@ def test_slots_without_the_tile_that_fills_a_core_leave_the_largest_count(machin
     assert found.cores == 40
     assert found.cores_set == (40,)
     assert 20 in found.aliases
+
+
+def test_the_record_is_heeded_unless_the_timings_refute_it(machine):
+    kernels = tuple(
+        replace(c, residency=held, wave=(3e-6,) * held, step=(5e-7,) * held)
+        for c, held in zip(machine.kernels[1:], (2, 4), strict=True)
+    )
+    alone = count(replace(machine, kernels=kernels))
+    stated = count(replace(machine, kernels=kernels), known=20)
+    assert (alone.cores, stated.cores, stated.alone) == (40, 20, 40)
+    assert stated.cores_set == (20, 40)
+    assert dict(stated.residency) == {"128x256x32": 2, "96x160x32": 4}
+    wrong = count(replace(machine, kernels=kernels), known=27)
+    assert (wrong.cores, wrong.cores_set) == (40, (40,))
