@@ -8,7 +8,7 @@ Timings show the slots P = C R of a tile. Where a partly filled wave costs as mu
 residents and C R cores with one are the same model, and only the other tiles tell them apart: C divides the slots
 of all. A residency that changes nothing therefore costs nothing in the criterion, and of core counts that explain
 every tile alike the largest is taken: as few residents as will do. A device record may know better: the count that
-it states is used unless the timings refute it.
+it states is used unless others explain the timings better by more than the luck of many candidates.
 """
 
 from __future__ import annotations
@@ -246,16 +246,22 @@ def wave_constants(
     cores_set, aliases = _count_set(grouped, profiles, candidates, alone, rng, known)
     # Where every launch fits in one wave, any larger core count explains the timings as well.
     quantized = alone < max(waves.most_groups for waves in grouped.values())
-    # One core is no pattern, a cost by the work-group: the best of many candidates must beat it by more than luck.
-    patterned = float(joint[0] - joint.min()) > 2.0 * np.log(candidates.size * MAX_RESIDENCY)
+    # What the best of many candidates gains by luck, over one that was there before them.
+    luck = 2.0 * np.log(candidates.size * MAX_RESIDENCY)
+    # One core is no pattern, but a cost by the work-group.
+    patterned = float(joint[0] - joint.min()) > luck
     identified = quantized and patterned and len(cores_set) <= max(3, candidates.size // 20)
-    cores = known if known is not None and (not identified or known in cores_set) else alone
+    cores = alone
+    if known is not None:
+        tenable = known in cores_set or float(joint[np.searchsorted(candidates, known)] - joint.min()) <= luck
+        cores_set = tuple(sorted({*cores_set, known})) if tenable else cores_set
+        cores = known if tenable or not identified else alone
     residency = {name: profile.residency_at(cores) for name, profile in profiles.items()}
-    tenable = {
+    held = {
         name: tenable_residencies(waves, profiles[name], cores, residency[name], rng)
         for name, waves in grouped.items()
     }
-    return WaveConstants(cores, alone, cores_set, residency, tenable, by_tile, identified, profiles, aliases)
+    return WaveConstants(cores, alone, cores_set, residency, held, by_tile, identified, profiles, aliases)
 
 
 def _count_set(
@@ -268,7 +274,7 @@ def _count_set(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Core counts that no other refutes; and the divisors of the best that are the same model.
 
-    A count that is known is tested too, and stays in the set if it is such a divisor.
+    A count that is known is tested too, and stays in the set though it be such a divisor.
     """
     # At each count, the residency that fits best without a penalty: a set is not to rest on parsimony.
     fits = {name: profiles[name].fit for name in grouped}
