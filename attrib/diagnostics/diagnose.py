@@ -127,7 +127,8 @@ def _tile(
         held_out = _held_out(weighted, blocks, fold_of_block)
         rows = _thinned(samples)
         terms, pairs, surrogates = _tests(fit, label, problem.take(rows), time[rows], fold[rows], draws, rng)
-        neighbours, own = surrogates.covariance.neighbours, surrogates.covariance.own
+        correlation = surrogates.covariance.correlation
+        neighbours, own = correlation.of_neighbours, correlation.own
         worth = min(1.0, surrogates.effective_size / rows.size) * time.size
         places = np.divmod(distinct, division.edges_n.size + 1)
         wide = with_memory(fit.design(label), ALL_TERMS, fit.hardware)  # as when the model was chosen

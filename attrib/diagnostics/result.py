@@ -45,7 +45,7 @@ class TileDiagnostics:
     effective_size : float
         Independent cells that these are worth.
     neighbours : tuple of float
-        Correlation of the shared residual between neighbouring sizes along M, N and K.
+        Correlation of the residuals of neighbouring sizes along M, N and K.
     own : float
         Share of the residual variance that a cell shares with no other.
     overlap : OverlapTest or None

@@ -1,48 +1,45 @@
 """Covariance of a residual on the lattice of sizes: what neighbours share, and what is each cell's own.
 
-The residual is taken as a Gaussian field, with a share of *own* variance (noise, and lack of fit of a single cell)
-and the rest shared with neighbours, its correlation falling with the ranks between them along each axis:
-
-    Cov = scale^2 ((1 - own) R_M x R_N x R_K + own I),    R_ij = phi^(|i - j|^s),
-
-with s = 1, a field as rough as a random walk, or s = 2, a field that has slopes; whichever is likelier. All are
-estimated by restricted maximum likelihood (:mod:`models.inference.restricted_likelihood`), the scale with them: the
-mean square of residuals is too small by what the fit has absorbed. The scale may follow a power of the work of a
-cell, because small shapes are fitted less well. How well the rest is known follows from the curvature of the
-likelihood.
+The residual is taken as a Gaussian field whose correlation is that of :mod:`models.inference.lattice_correlation`:
+one field that neighbours share along all axes, or, where residuals show it, a mixture of what they share along
+some. All of it is estimated by restricted maximum likelihood (:mod:`models.inference.restricted_likelihood`), the
+scale with it: the mean square of residuals is too small by what the fit has absorbed. The scale may follow a power
+of the work of a cell, because small shapes are fitted less well. How well the rest is known follows from the
+curvature of the likelihood.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from models.inference.correlation_logits import FARTHEST, Logits
 from models.inference.lattice import Lattice
-from models.inference.restricted_likelihood import RestrictedLikelihood, neighbour_correlation
-from models.matrix_root import matrix_root
+from models.inference.lattice_correlation import LatticeCorrelation
+from models.inference.restricted_likelihood import RestrictedLikelihood
 
 Array = NDArray[np.float64]
-
-_LARGEST = 0.995
-"""Largest correlation of neighbours; beyond it a field is a constant."""
-
-_LEAST_OWN = 1e-3
 
 _SMOOTHNESS = (1, 2)
 """Powers of the distance that are tried."""
 
-_FARTHEST = 12.0
-"""Bound of the parameters of the search, logits of the shares and correlations."""
-
 _STEP = 0.2
 """Of the differences by which the curvature is measured."""
 
+_SETTLED = 1e-6
+"""Relative change of the criterion, some thousands, at which a search has arrived."""
+
+_SLIGHT = 0.01
+"""A share of the variance below this is as good as none."""
+
 _VAGUE = 1.0
 """Standard deviation of a logit of which the likelihood says nothing."""
+
+_STARTS = ((0.0, 0.5, -4.0), (0.0, 0.5, 0.0), (-2.0, 2.0, -4.0), (-2.0, 2.0, 0.0))
+"""Logits of the own share, of the correlations and of the shares of some axes, from the best of which to search."""
 
 
 @dataclass(frozen=True)
@@ -51,60 +48,59 @@ class ResidualCovariance:
 
     Attributes
     ----------
-    neighbours : tuple of float
-        Correlation of the shared part between neighbouring sizes along M, N and K.
-    own : float
-        Share of the variance that a cell shares with no other.
+    correlation : LatticeCorrelation
     scale : ndarray, shape (n,)
         Standard deviation of each sample's residual.
     growth : float
         Power of the work that the scale follows.
-    smoothness : int
-        Power of the distance in the correlation: 1 or 2.
-    errors : ndarray, shape (4, 4), or None
-        Root of the covariance of the logits of ``own`` and ``neighbours``; ``None`` where they are not estimated.
+    estimate : Estimate or None
+        Where it was found; ``None`` where nothing is shared, or nothing was estimated.
     """
 
-    neighbours: tuple[float, float, float]
-    own: float
+    correlation: LatticeCorrelation
     scale: Array
     growth: float
-    smoothness: int = 1
-    errors: Array | None = None
+    estimate: Estimate | None = None
 
     def draw(self, lattice: Lattice, draws: int, rng: np.random.Generator) -> Array:
         """Draw residuals, shape (n, draws)."""
-        field = rng.standard_normal((*lattice.shape, draws))
-        for axis, factor in enumerate(self.neighbours):
-            root = matrix_root(neighbour_correlation(factor, lattice.shape[axis], self.smoothness))
-            field = np.moveaxis(np.tensordot(root, field, axes=(1, axis)), 0, axis)
-        shared = field.reshape(lattice.size, draws)[lattice.place] * np.sqrt(1.0 - self.own)
-        alone = rng.standard_normal(shared.shape) * np.sqrt(self.own)
-        return np.asarray((shared + alone) * self.scale[:, None])
+        return self.correlation.draw(lattice, draws, rng) * self.scale[:, None]
 
     def another(self, rng: np.random.Generator) -> ResidualCovariance:
         """Draw a covariance that the residuals allow as well, within the errors of this one."""
-        if self.errors is None:
+        if self.estimate is None:
             return self
-        logits = _logits(self.neighbours, self.own) + self.errors @ rng.standard_normal(4)
-        factors, own = _shares(logits)
-        kept = [new if old > 0 else 0.0 for new, old in zip(factors, self.neighbours, strict=True)]
-        return replace(self, neighbours=(kept[0], kept[1], kept[2]), own=own, errors=None)
+        return replace(self, correlation=self.estimate.another(rng), estimate=None)
 
-    def effective_size(self, lattice: Lattice) -> float:
-        """Number of independent cells whose mean is as uncertain as that of these correlated ones.
 
-        n^2 over the sum of all correlations between pairs of samples: the sample size that an average over the
-        landscape is worth (Thiebaux & Zwiers 1984, in three dimensions).
-        """
-        count = np.bincount(lattice.place, minlength=lattice.size).astype(np.float64).reshape(lattice.shape)
-        n = float(count.sum())
-        blurred = count
-        for axis, factor in enumerate(self.neighbours):
-            matrix = neighbour_correlation(factor, lattice.shape[axis], self.smoothness)
-            blurred = np.moveaxis(np.tensordot(matrix, blurred, axes=(1, axis)), 0, axis)
-        pairs = (1.0 - self.own) * float((count * blurred).sum()) + self.own * n
-        return n * n / pairs
+@dataclass(frozen=True)
+class Estimate:
+    """Where the likelihood is greatest, and how far from there it says nothing.
+
+    Attributes
+    ----------
+    logits : Logits
+    found : ndarray, shape (p,)
+    errors : ndarray, shape (p, p)
+        Root of the covariance of ``found``.
+    smoothness, stride : int
+    """
+
+    logits: Logits
+    found: Array
+    errors: Array
+    smoothness: int
+    stride: int
+
+    @property
+    def correlation(self) -> LatticeCorrelation:
+        """The likeliest one."""
+        return self.logits.correlation(self.found, self.smoothness, self.stride)
+
+    def another(self, rng: np.random.Generator) -> LatticeCorrelation:
+        """Draw one within the errors."""
+        other = self.found + self.errors @ rng.standard_normal(self.found.size)
+        return self.logits.correlation(other, self.smoothness, self.stride)
 
 
 def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work: Array) -> ResidualCovariance:
@@ -128,74 +124,45 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     shape = np.exp(growth * centred)
     scaled = residual / shape
     likelihood = RestrictedLikelihood.of(scaled, columns / shape[:, None], lattice)
-    used = np.array([True, *(count > 1 for count in lattice.shape)])
-    best, found, smoothness = np.inf, np.full(4, -_FARTHEST), 1
-    for power in _SMOOTHNESS:
-
-        def criterion(logits: Array, power: int = power) -> float:
-            full = np.full(4, -_FARTHEST)
-            full[used] = logits
-            factors, own = _shares(full)
-            return likelihood([f if u else 0.0 for f, u in zip(factors, used[1:], strict=True)], own, power)[0]
-
-        starts = np.array([[0.0, 0.5, 0.5, 0.5], [-2.0, 2.0, 2.0, 2.0]])[:, used]
-        start = min(starts, key=criterion)
-        search = minimize(
-            criterion,
-            start,
-            method="Nelder-Mead",
-            options={"xatol": 0.05, "fatol": 0.02, "maxfev": 180, "initial_simplex": _simplex(start)},
-        )
-        if search.fun < best:
-            best, smoothness, judge = float(search.fun), power, criterion
-            found[used] = search.x
-    degrees = max(1, residual.size - columns.shape[1])
-    level = float(scaled @ scaled) / degrees
-    alone = likelihood([0.0, 0.0, 0.0], 1.0, 1)[0]
-    if not alone - best >= np.log(max(likelihood.free, 2)):
-        # As by the Bayesian criterion: what is shared has to show, or its form is arbitrary.
-        return ResidualCovariance((0.0, 0.0, 0.0), 1.0, np.sqrt(level) * shape, growth)
-    factors, own = _shares(found)
-    factors = [f if u else 0.0 for f, u in zip(factors, used[1:], strict=True)]
-    level = max(level, likelihood(factors, own, smoothness)[1])
-    errors = np.zeros((4, 4))
-    errors[np.ix_(used, used)] = _errors(judge, found[used])
-    # From thinned ranks of K to all of them; the logit of a correlation near one is as uncertain as before.
-    factors[2] **= 1.0 / likelihood.stride**smoothness
-    return ResidualCovariance(
-        (factors[0], factors[1], factors[2]), own, np.sqrt(level) * shape, growth, smoothness, errors
-    )
+    level = float(scaled @ scaled) / max(1, residual.size - columns.shape[1])
+    nothing = LatticeCorrelation.of_one_field((0.0, 0.0, 0.0), 1.0)
+    alone = likelihood(nothing).criterion
+    used = (lattice.shape[0] > 1, lattice.shape[1] > 1, lattice.shape[2] > 1)
+    if not np.isfinite(alone) or not any(used):
+        return ResidualCovariance(nothing, np.sqrt(level) * shape, growth)
+    # By the Bayesian criterion: what is shared has to show, and so has its form, or it is arbitrary.
+    price = float(np.log(max(likelihood.free, 2)))
+    best, estimate = _likeliest(likelihood, Logits(used, mixture=False))
+    mixed, other = _likeliest(likelihood, Logits(used))
+    used_sets = sum(other.correlation.shares[places] > _SLIGHT for places in other.logits.some)
+    if best - mixed >= price * max(1, used_sets):
+        best, estimate = mixed, other
+    if not alone - best >= price:
+        return ResidualCovariance(nothing, np.sqrt(level) * shape, growth)
+    thinned = replace(estimate, stride=1).correlation
+    level = max(level, likelihood(thinned).square)
+    return ResidualCovariance(estimate.correlation, np.sqrt(level) * shape, growth, estimate)
 
 
-def _shares(logits: Array) -> tuple[list[float], float]:
-    """Correlations of neighbours and own share of the variance, from the parameters of the search."""
-    bounded = 1.0 / (1.0 + np.exp(-np.clip(logits, -_FARTHEST, _FARTHEST)))
-    return (_LARGEST * bounded[1:]).tolist(), float(_LEAST_OWN + (1.0 - _LEAST_OWN) * bounded[0])
+def _likeliest(likelihood: RestrictedLikelihood, logits: Logits) -> tuple[float, Estimate]:
+    """Find the likeliest correlation, of whichever smoothness; its criterion comes first."""
+    return min((_search(likelihood, logits, power) for power in _SMOOTHNESS), key=lambda found: found[0])
 
 
-def _logits(neighbours: tuple[float, float, float], own: float) -> Array:
-    """Parameters of the search, the inverse of :func:`_shares`."""
-    bounded = np.array([(own - _LEAST_OWN) / (1.0 - _LEAST_OWN), *(np.array(neighbours) / _LARGEST)])
-    edge = 1.0 / (1.0 + np.exp(_FARTHEST))
-    bounded = np.clip(bounded, edge, 1.0 - edge)
-    return np.asarray(np.log(bounded / (1.0 - bounded)))
+def _search(likelihood: RestrictedLikelihood, logits: Logits, smoothness: int) -> tuple[float, Estimate]:
+    """Find the likeliest correlation of one smoothness; its criterion comes first."""
 
+    def judge(at: Array) -> tuple[float, Array]:
+        found = likelihood(logits.correlation(at, smoothness))
+        return found.criterion, logits.slope(at, found.by_shares, found.by_neighbours)
 
-def _errors(criterion: Callable[[Array], float], at: Array) -> Array:
-    """Root of the covariance of the parameters at a minimum of minus twice a log-likelihood."""
-    steps = _STEP * np.eye(at.size)
-    here = criterion(at)
-    curvature = np.empty((at.size, at.size))
-    single = [(criterion(at + step), criterion(at - step)) for step in steps]
-    for i, (up, down) in enumerate(single):
-        curvature[i, i] = (up + down - 2.0 * here) / _STEP**2
-        for j in range(i):
-            both = criterion(at + steps[i] + steps[j]) + criterion(at - steps[i] - steps[j])
-            mixed = both - up - down - sum(single[j]) + 2.0 * here
-            curvature[i, j] = curvature[j, i] = mixed / (2.0 * _STEP**2)
-    values, vectors = np.linalg.eigh(0.5 * np.where(np.isfinite(curvature), curvature, 0.0))
-    return np.asarray(vectors / np.sqrt(np.maximum(values, 0.0) + _VAGUE**-2))
-
-
-def _simplex(start: Array) -> Array:
-    return np.vstack([start, start + np.eye(start.size) * 1.5])
+    start = min((logits.start(*one) for one in _STARTS), key=lambda at: judge(at)[0])
+    bounds = [(-FARTHEST, FARTHEST)] * start.size
+    search = minimize(judge, start, method="L-BFGS-B", jac=True, bounds=bounds, options={"ftol": _SETTLED})
+    steps = _STEP * np.eye(start.size)
+    curvature = np.stack([judge(search.x + step)[1] - judge(search.x - step)[1] for step in steps]) / (2.0 * _STEP)
+    symmetric = 0.5 * np.where(np.isfinite(curvature), curvature, 0.0)
+    values, vectors = np.linalg.eigh(symmetric + symmetric.T)
+    # Of minus twice a log-likelihood: half of the curvature is the information.
+    errors = vectors / np.sqrt(np.maximum(0.5 * values, 0.0) + _VAGUE**-2)
+    return float(search.fun), Estimate(logits, search.x, errors, smoothness, likelihood.stride)

@@ -73,7 +73,7 @@ def criteria_change(
     size : int
         Cells.
     effective_size : float
-        What they are worth (:meth:`models.inference.covariance.ResidualCovariance.effective_size`).
+        What they are worth (:meth:`models.inference.lattice_correlation.LatticeCorrelation.effective_size`).
     """
     changes = []
     for count in (float(size), effective_size):

@@ -1,14 +1,16 @@
-"""Restricted likelihood of a residual's covariance on a lattice of sizes.
+"""Restricted likelihood of a residual's correlation on a lattice of sizes, and how it changes with its parameters.
 
 Restricted maximum likelihood (Patterson & Thompson 1971) counts the fitted columns: a plain likelihood of residuals
 would miss the smooth part that the fit has absorbed. Products of small matrices, one an axis, make it cheap where
 the lattice is filled. Where places are empty it is the likelihood of the samples alone, as many as their dense
 covariance allows.
+
+With V the correlation, X the columns, Q = V^-1 - V^-1 X (X' V^-1 X)^-1 X' V^-1 and the scale profiled out, minus
+twice its logarithm changes by the sum of G o dV, G = Q - free Q y y' Q / (y' Q y).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from models.inference.lattice import Lattice
+from models.inference.lattice_correlation import LatticeCorrelation
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -26,8 +29,30 @@ _MOST_PLACES = 5000
 _FILLED = 0.999
 """Share of its places that a lattice must hold for products of small matrices to stand for its covariance."""
 
-_MOST_DENSE = 600
+_MOST_DENSE = 400
 """Of the dense likelihood; beyond it, samples are taken evenly from the landscape."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the likelihood says of one correlation.
+
+    Attributes
+    ----------
+    criterion : float
+        Minus twice the logarithm of the likelihood, the scale profiled out.
+    square : float
+        Square of the scale.
+    by_shares : ndarray, shape (2, 2, 2)
+        Change of the criterion with each share.
+    by_neighbours : ndarray, shape (3,)
+        Change of the criterion with phi of each axis.
+    """
+
+    criterion: float
+    square: float
+    by_shares: Array
+    by_neighbours: Array
 
 
 @dataclass(frozen=True)
@@ -67,54 +92,82 @@ class RestrictedLikelihood:
         basis = _independent(table[places, 1:])
         return cls(np.column_stack([table[places, 0], basis]), ranks, basis.shape[0] - basis.shape[1], 1)
 
-    def __call__(self, factors: Sequence[float], own: float, smoothness: int) -> tuple[float, float]:
-        """Return minus twice the logarithm of the likelihood, the scale profiled out, and the square of the scale.
+    def __call__(self, correlation: LatticeCorrelation) -> Judgement:
+        """Judge a correlation; its own share has to be above zero."""
+        return (self._filled if self.ranks is None else self._dense)(correlation)
 
-        Parameters
-        ----------
-        factors : sequence of float
-            Correlation of neighbours along each axis.
-        own : float
-            Share of the variance that is shared with none.
-        smoothness : int
-            Power of the distance, in ranks, in the correlation.
-        """
-        gram, logarithm = (self._filled if self.ranks is None else self._dense)(factors, own, smoothness)
-        inner, cross = gram[1:, 1:], gram[1:, 0]
-        sign, determinant, squares = 1.0, 0.0, float(gram[0, 0])
-        if inner.size:
-            sign, determinant = (float(value) for value in np.linalg.slogdet(inner))
-            squares -= float(cross @ np.linalg.lstsq(inner, cross, rcond=None)[0])
-        if squares <= 0 or sign <= 0:
-            return np.inf, 0.0
-        return self.free * float(np.log(squares)) + logarithm + determinant, squares / max(1, self.free)
-
-    def _filled(self, factors: Sequence[float], own: float, smoothness: int) -> tuple[Array, float]:
-        rotated, roots = self.data, np.ones(())
-        for axis, factor in enumerate(factors):
-            values, vectors = np.linalg.eigh(neighbour_correlation(factor, self.data.shape[axis], smoothness))
-            rotated = np.moveaxis(np.tensordot(vectors.T, rotated, axes=(1, axis)), 0, axis)
-            roots = np.multiply.outer(roots, np.maximum(values, 0.0))
-        variance = ((1.0 - own) * roots + own).reshape(-1)
+    def _filled(self, correlation: LatticeCorrelation) -> Judgement:
+        shape = self.data.shape[:3]
+        roots, vectors = correlation.eigen(shape)
+        rotated = self.data
+        for axis, basis in enumerate(vectors):
+            rotated = np.moveaxis(np.tensordot(basis.T, rotated, axes=(1, axis)), 0, axis)
+        variance = correlation.spectrum(roots)
         flat = rotated.reshape(variance.size, -1)
-        return flat.T @ (flat / variance[:, None]), float(np.log(variance).sum())
+        white = flat / variance.reshape(-1, 1)
+        criterion, square, removed = self._profiled(flat.T @ white, white)
+        # In the basis of the eigenvectors, G is diagonal but for what the columns and the residual take out of it.
+        outer = removed.reshape(*shape, -1)
+        by_shares = np.einsum("ijk,ai,bj,ck->abc", 1.0 / variance - (outer**2).sum(axis=3), *roots, optimize=True)
+        by_neighbours = np.zeros(3)
+        for axis, basis in enumerate(vectors):
+            ranks = np.arange(shape[axis])
+            slope = basis.T @ correlation.along(axis, np.subtract.outer(ranks, ranks))[1] @ basis
+            first, second = (roots[other] for other in range(3) if other != axis)
+            weight = np.einsum("bc,bj,ck->jk", np.take(correlation.shares, 1, axis), first, second)
+            inside = np.moveaxis(outer, axis, 0)
+            plain = np.diag(slope) @ np.einsum("ijk,jk->i", 1.0 / np.moveaxis(variance, axis, 0), weight)
+            turned = np.tensordot(slope, inside, axes=(1, 0))
+            taken = float(((inside * turned).sum(axis=(0, 3)) * weight).sum())
+            by_neighbours[axis] = float(plain) - taken
+        return Judgement(criterion + float(np.log(variance).sum()), square, by_shares, by_neighbours)
 
-    def _dense(self, factors: Sequence[float], own: float, smoothness: int) -> tuple[Array, float]:
+    def _dense(self, correlation: LatticeCorrelation) -> Judgement:
         assert self.ranks is not None
-        covariance = np.full((self.ranks.shape[0], self.ranks.shape[0]), 1.0 - own)
-        for axis, factor in enumerate(factors):
-            apart = np.abs(np.subtract.outer(self.ranks[:, axis], self.ranks[:, axis]))
-            covariance *= float(factor) ** (apart**smoothness)
-        covariance[np.diag_indices_from(covariance)] += own
-        root = np.linalg.cholesky(covariance)
-        white = linalg.solve_triangular(root, self.data, lower=True)
-        return white.T @ white, 2.0 * float(np.log(np.diag(root)).sum())
+        # Of each axis: equal sizes, what neighbours share, and its change with phi.
+        kinds: list[tuple[Array, Array, Array]] = []
+        for axis, ranks in enumerate(self.ranks.T):
+            pair, sizes = np.ix_(ranks, ranks), np.arange(int(ranks.max()) + 1)
+            shared, slope = correlation.along(axis, np.subtract.outer(sizes, sizes))
+            kinds.append((np.eye(sizes.size)[pair], shared[pair], slope[pair]))
+        matrix = np.zeros_like(kinds[0][0])
+        for m, n in np.ndindex(2, 2):
+            own, shared = correlation.shares[m, n]
+            matrix += kinds[0][m] * kinds[1][n] * (own * kinds[2][0] + shared * kinds[2][1])
+        root = linalg.cho_factor(matrix, lower=True)
+        white = linalg.cho_solve(root, self.data)
+        criterion, square, removed = self._profiled(self.data.T @ white, white)
+        whole = linalg.cho_solve(root, np.eye(matrix.shape[0])) - removed @ removed.T
+        sums = np.zeros((3, 3, 3))
+        for m in range(3):
+            of_m = whole * kinds[0][m]
+            for n in range(3 if m < 2 else 2):
+                of_both = of_m * kinds[1][n]
+                for k in range(3 if max(m, n) < 2 else 2):
+                    sums[m, n, k] = np.vdot(of_both, kinds[2][k])
+        by_neighbours = [
+            float((np.take(sums, 2, axis)[:2, :2] * np.take(correlation.shares, 1, axis)).sum())
+            for axis in range(3)
+        ]
+        logarithm = 2.0 * float(np.log(np.diag(root[0])).sum())
+        return Judgement(criterion + logarithm, square, sums[:2, :2, :2], np.array(by_neighbours))
 
+    def _profiled(self, gram: Array, white: Array) -> tuple[float, float, Array]:
+        """Criterion without log |V|, square of the scale, and U of G = V^-1 - U U'.
 
-def neighbour_correlation(factor: float, size: int, smoothness: int) -> Array:
-    """Correlation factor^(|i - j|^smoothness) of places along an axis, shape (size, size)."""
-    ranks = np.arange(size)
-    return np.asarray(float(factor) ** (np.abs(ranks[:, None] - ranks) ** smoothness))
+        From ``gram``, data' V^-1 data, and ``white``, V^-1 data.
+        """
+        inner, cross = gram[1:, 1:], gram[1:, 0]
+        values, vectors = np.linalg.eigh(inner)
+        half = vectors / np.sqrt(np.maximum(values, 1e-300))
+        columns = white[:, 1:] @ half
+        left = white[:, 0] - columns @ (half.T @ cross)
+        squares = float(gram[0, 0] - (half.T @ cross) @ (half.T @ cross))
+        if squares <= 0:
+            return np.inf, 0.0, np.column_stack([left, columns])
+        removed = np.column_stack([left * np.sqrt(self.free / squares), columns])
+        criterion = self.free * float(np.log(squares)) + float(np.log(np.maximum(values, 1e-300)).sum())
+        return criterion, squares / max(1, self.free), removed
 
 
 def _independent(columns: Array) -> Array:

@@ -152,7 +152,7 @@ class Surrogates:
             noise_moments,
             noise_squares,
             covariance,
-            covariance.effective_size(lattice),
+            covariance.correlation.effective_size(lattice),
             residual,
             weighted.mean(axis=0),
         )

@@ -52,6 +52,24 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
+def dense():
+    """Correlation of all places of a lattice by its definition: products of factors, one an axis."""
+
+    def matrix(correlation, shape):
+        total = 0.0
+        for places, share in np.ndenumerate(correlation.shares):
+            product = np.ones((1, 1))
+            for shared, phi, size in zip(places, correlation.neighbours, shape, strict=True):
+                apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+                factor = float(phi) ** (apart**correlation.smoothness) if shared else np.eye(size)
+                product = np.kron(product, factor)
+            total = total + share * product
+        return total
+
+    return matrix
+
+
+@pytest.fixture(scope="session")
 def bench():
     M, N, K = (axis.ravel() for axis in np.meshgrid(SIDE, SIDE, DEPTH, indexing="ij"))
     hardware = Hardware(cores=20, cache_bytes=12e6, channels=4, interleave_bytes=64)

@@ -1,12 +1,15 @@
-"""The restricted likelihood: products of matrices against one dense matrix, and against its definition."""
+"""The restricted likelihood: against its definition on a dense matrix, and its slopes against small differences."""
 
 import numpy as np
 import pytest
 
 from models.inference.lattice import Lattice
-from models.inference.restricted_likelihood import RestrictedLikelihood, neighbour_correlation
+from models.inference.lattice_correlation import LatticeCorrelation
+from models.inference.restricted_likelihood import RestrictedLikelihood
 
 SHAPE = (5, 4, 3)
+FULL = Lattice(SHAPE, np.arange(60))
+PHI = (0.6, 0.3, 0.8)
 
 
 def planted():
@@ -14,45 +17,71 @@ def planted():
     return rng.standard_normal(60), np.linalg.qr(rng.standard_normal((60, 3)))[0]
 
 
+def mixed(smoothness=1, phi=PHI):
+    shares = np.random.default_rng(1).dirichlet(np.ones(8)).reshape(2, 2, 2)
+    return LatticeCorrelation(phi, shares, smoothness)
+
+
+def scattered(y, basis):
+    ranks = np.stack(np.unravel_index(np.arange(60), SHAPE), axis=1)
+    return RestrictedLikelihood(np.column_stack([y, basis]), ranks, 57, 1)
+
+
 @pytest.mark.parametrize("smoothness", [1, 2])
-@pytest.mark.parametrize(("factors", "own"), [([0.6, 0.3, 0.8], 0.2), ([0.0, 0.0, 0.0], 1.0)])
-def test_the_likelihood_is_that_of_the_dense_matrix(factors, own, smoothness):
+@pytest.mark.parametrize("phi", [PHI, (0.0, 0.0, 0.0)])
+def test_the_likelihood_is_that_of_the_dense_matrix(dense, phi, smoothness):
     y, basis = planted()
-    matrix = np.ones((1, 1))
-    for factor, size in zip(factors, SHAPE, strict=True):
-        matrix = np.kron(matrix, neighbour_correlation(factor, size, smoothness))
-    matrix = (1 - own) * matrix + own * np.eye(60)
+    correlation = mixed(smoothness, phi)
+    matrix = dense(correlation, SHAPE)
     inverse = np.linalg.inv(matrix)
     inner = basis.T @ inverse @ basis
     left = y @ inverse @ y - (basis.T @ inverse @ y) @ np.linalg.solve(inner, basis.T @ inverse @ y)
     expected = 57 * np.log(left) + np.linalg.slogdet(matrix)[1] + np.linalg.slogdet(inner)[1]
-    filled = RestrictedLikelihood.of(y, basis, Lattice(SHAPE, np.arange(60)))
+    filled = RestrictedLikelihood.of(y, basis, FULL)
     assert filled.free == 57
-    assert filled(factors, own, smoothness) == pytest.approx((expected, left / 57), rel=1e-9)
-    data = np.column_stack([y, basis])
-    ranks = np.stack(np.unravel_index(np.arange(60), SHAPE), axis=1)
-    scattered = RestrictedLikelihood(data, ranks, 57, 1)
-    assert scattered(factors, own, smoothness) == pytest.approx((expected, left / 57), rel=1e-9)
+    for likelihood in (filled, scattered(y, basis)):
+        found = likelihood(correlation)
+        assert (found.criterion, found.square) == pytest.approx((expected, left / 57), rel=1e-9)
+
+
+@pytest.mark.parametrize("smoothness", [1, 2])
+def test_slopes_are_those_of_small_differences(smoothness):
+    y, basis = planted()
+    correlation = mixed(smoothness)
+    step = 1e-5
+    for likelihood in (RestrictedLikelihood.of(y, basis, FULL), scattered(y, basis)):
+        found = likelihood(correlation)
+        for axis in range(3):
+            ends = []
+            for side in (step, -step):
+                phi = np.array(PHI)
+                phi[axis] += side
+                ends.append(likelihood(mixed(smoothness, tuple(phi))).criterion)
+            assert found.by_neighbours[axis] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-5)
+        for place in np.ndindex(2, 2, 2):
+            ends = []
+            for side in (step, -step):
+                shares = correlation.shares.copy()
+                shares[place] += side
+                ends.append(likelihood(LatticeCorrelation(PHI, shares, smoothness)).criterion)
+            assert found.by_shares[place] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-5)
 
 
 def test_columns_count_by_the_space_they_span():
     y, basis = planted()
-    lattice = Lattice(SHAPE, np.arange(60))
     twice = np.column_stack([7.0 * basis, basis[:, 0] + basis[:, 1], np.zeros(60)])
-    first, second = (RestrictedLikelihood.of(y, columns, lattice) for columns in (basis, twice))
+    first, second = (RestrictedLikelihood.of(y, columns, FULL) for columns in (basis, twice))
     assert second.free == first.free
-    assert second([0.5, 0.5, 0.5], 0.3, 1) == pytest.approx(first([0.5, 0.5, 0.5], 0.3, 1), rel=1e-9)
+    one, other = first(mixed()), second(mixed())
+    assert (other.criterion, other.square) == pytest.approx((one.criterion, one.square), rel=1e-9)
 
 
-def test_a_scatter_is_judged_by_its_samples_alone():
+def test_a_scatter_is_judged_by_its_samples_alone(dense):
     y, _ = planted()
     place = np.arange(0, 60, 2)
     scatter = RestrictedLikelihood.of(y[place], np.empty((30, 0)), Lattice(SHAPE, place))
     assert scatter.ranks is not None
-    matrix = np.ones((1, 1))
-    for factor, size in zip((0.6, 0.3, 0.8), SHAPE, strict=True):
-        matrix = np.kron(matrix, neighbour_correlation(factor, size, 1))
-    part = (0.8 * matrix + 0.2 * np.eye(60))[np.ix_(place, place)]
+    part = dense(mixed(), SHAPE)[np.ix_(place, place)]
     left = y[place] @ np.linalg.solve(part, y[place])
     expected = 30 * np.log(left) + np.linalg.slogdet(part)[1]
-    assert scatter([0.6, 0.3, 0.8], 0.2, 1)[0] == pytest.approx(expected, rel=1e-9)
+    assert scatter(mixed()).criterion == pytest.approx(expected, rel=1e-9)
