@@ -90,8 +90,8 @@ def main() -> None:
         f"each, seed {SEED}; {SIDE.size} x {SIDE.size} x {DEPTH.size} sizes, {SURROGATES} surrogates a test; "
         f"{options.workers} processes, {perf_counter() - began:.0f} s.",
         "",
-        "Memory and computing overlap on these chips. Where the tiles together do not show it on so small a grid, a",
-        "sum of costs misses what other terms make up for. Found: p at most 5 %, before any correction.",
+        "Memory and computing overlap on these chips. Where the tiles together do not show it on so small a grid,",
+        "a sum of costs misses what other terms make up for. Found: p at most 5 %, before any correction.",
         "",
         "| switched off | tests | found | share of the time charged, median | 95th percentile |",
         "|---|---:|---:|---:|---:|",
