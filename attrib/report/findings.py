@@ -13,6 +13,7 @@ from attrib.report.main_stages import MainStages, short_name
 from attrib.report.numbers_with_units import count, number, percent, scaled, tflops
 from attrib.report.stage_figures import slice_roughness_of
 from harness.grid import uniform_step
+from models.constants.collect import FROM_RECORD
 
 _MUCH = 0.1
 """Unexplained share of a roughness that is worth a sentence."""
@@ -188,7 +189,7 @@ def _model(analysis: Analysis, main: MainStages) -> str | None:
     text += f" on average; its 90 % intervals hold {percent(coverage)} of them"
     cores = next(
         (
-            c.estimate
+            c
             for fit in fits.values()
             if (c := fit.constants.get("cores")) is not None and c.estimate and c.status == "identified"
         ),
@@ -196,8 +197,12 @@ def _model(analysis: Analysis, main: MainStages) -> str | None:
     )
     if cores is not None:
         known = analysis.device.cores
-        text += f". From the timings alone it counts {count(cores)} {analysis.device.core_name}s"
-        text += f" (the device record says {known})" if known is not None else ""
+        of = f"{count(cores.estimate or 0)} {analysis.device.core_name}s"
+        if cores.note.startswith(FROM_RECORD):
+            text += f". The timings do not refute the {of} of the device record"
+        else:
+            text += f". From the timings alone it counts {of}"
+            text += f" (the device record says {known})" if known is not None else ""
     return f"{text}.{_least_explained(main)}"
 
 

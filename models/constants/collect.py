@@ -14,6 +14,9 @@ from models.hardware import Hardware
 from models.result import TileFit
 from models.waves import WaveConstants, WaveProfile
 
+FROM_RECORD = "of the device record"
+"""Note of a core count that the timings alone would not say."""
+
 
 @dataclass(frozen=True)
 class Profiled:
@@ -83,11 +86,11 @@ def _of_waves(label: str, waves: WaveConstants, hardware: Hardware) -> dict[str,
     aliases = ", ".join(f"{count}" for count in waves.aliases)
     note = f"as few residents as will do: {aliases} cores with more residents explain it alike" if aliases else ""
     if waves.identified and waves.cores != waves.alone:
-        note = f"the model has the device record's {waves.cores}, which the timings do not refute"
+        note = f"{FROM_RECORD}, which the timings do not refute; alone they say {waves.alone}"
     own_cores, own_residency, own_set = waves.by_tile[label]
     return {
         "cores": Constant(
-            float(waves.alone if waves.identified else waves.cores),
+            float(waves.cores),
             tuple(map(float, waves.cores_set)),
             status,
             "cores",
