@@ -13,7 +13,7 @@ from attrib.report.main_stages import MainStages, short_name
 from attrib.report.numbers_with_units import count, number, percent, scaled, tflops
 from attrib.report.stage_figures import slice_roughness_of
 from harness.grid import uniform_step
-from models.constants.collect import FROM_RECORD
+from models.constants.collect import STATED
 
 _MUCH = 0.1
 """Unexplained share of a roughness that is worth a sentence."""
@@ -187,19 +187,20 @@ def _model(analysis: Analysis, main: MainStages) -> str | None:
     if len(errors) > 1:
         text += f" ({errors[0][1]}) to {percent(errors[-1][0])} ({errors[-1][1]})"
     text += f" on average; its 90 % intervals hold {percent(coverage)} of them"
-    cores = next(
+    counted = next(
         (
-            c
+            (c.estimate, c.note)
             for fit in fits.values()
             if (c := fit.constants.get("cores")) is not None and c.estimate and c.status == "identified"
         ),
         None,
     )
-    if cores is not None:
+    if counted is not None:
+        cores, note = counted
         known = analysis.device.cores
-        of = f"{count(cores.estimate or 0)} {analysis.device.core_name}s"
-        if cores.note.startswith(FROM_RECORD):
-            text += f". The timings do not refute the {of} of the device record"
+        of = f"{count(cores)} {analysis.device.core_name}s"
+        if note.startswith(STATED):
+            text += f". It has the {of} that are stated, and the timings do not refute them"
         else:
             text += f". From the timings alone it counts {of}"
             text += f" (the device record says {known})" if known is not None else ""

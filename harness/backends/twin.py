@@ -14,7 +14,7 @@ from harness.backends.backend import Backend, BackendOptions, Cell, Problem, Tim
 from harness.device import DeviceRecord
 from harness.errors import BackendError
 from harness.tile import Tile
-from harness.twin import Twin, twin_record
+from harness.twin import Twin
 
 _PITCH_BYTES = 16
 _ERROR = 1e-3
@@ -108,7 +108,7 @@ class TwinBackend(Backend):
         record = self.options.record
         if record is not None and not record.simulated:
             raise BackendError(f"record {record.id} is of real hardware: timings of the twin must not carry it")
-        return twin_record() if record is None else record
+        return self._twin.device if record is None else record
 
     @property
     def tiles(self) -> tuple[Tile, ...]:

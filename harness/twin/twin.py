@@ -73,8 +73,11 @@ class Twin:
         )
         assert record.bandwidth_bytes_per_s is not None
         assert record.last_level_cache_bytes is not None
+        own = f"a simulated chip, digest {self.chip.digest}, its other numbers those of {record.id}"
         return replace(
             record,
+            sources=dict.fromkeys(record.sources, own),
+            notes={},
             id=f"{self.chip.id}-{self.chip.digest[:8]}",
             name=f"{record.name} with other numbers",
             aliases=(),

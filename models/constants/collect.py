@@ -14,8 +14,8 @@ from models.hardware import Hardware
 from models.result import TileFit
 from models.waves import WaveConstants, WaveProfile
 
-FROM_RECORD = "of the device record"
-"""Note of a core count that the timings alone would not say."""
+STATED = "as stated"
+"""Beginning of the note of a core count that the device record or the cube states, not the timings alone."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _of_waves(label: str, waves: WaveConstants, hardware: Hardware) -> dict[str,
     aliases = ", ".join(f"{count}" for count in waves.aliases)
     note = f"as few residents as will do: {aliases} cores with more residents explain it alike" if aliases else ""
     if waves.identified and waves.cores != waves.alone:
-        note = f"{FROM_RECORD}, which the timings do not refute; alone they say {waves.alone}"
+        note = f"{STATED}, which the timings do not refute; alone they say {waves.alone}"
     own_cores, own_residency, own_set = waves.by_tile[label]
     return {
         "cores": Constant(

@@ -10,8 +10,11 @@ import plotly.graph_objects as go
 import pytest
 
 from attrib.report import write_report
+from attrib.report.findings import findings
 from attrib.report.page import TABLE_VALUES, render_report
 from harness.errors import InputError
+from models.constants.collect import STATED
+from models.constants.constant import IDENTIFIED, Constant
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -155,6 +158,22 @@ def test_bars_of_a_stage_add_up_to_its_mark(page):
     data = page.figures()["figure-attribution-data"]["data"]
     bars = np.array([trace["x"] for trace in data if trace["type"] == "bar"])
     np.testing.assert_allclose(bars.sum(axis=0), data[-1]["x"], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("note", "told"), [("", "From the timings alone it counts"), (f"{STATED}, ...", "timings do not refute them")]
+)
+def test_findings_say_who_counted_the_cores(grid, note, told):
+    tiles = {
+        label: replace(
+            tile,
+            constants={**tile.constants, "cores": Constant(20.0, (20.0, 40.0), IDENTIFIED, "cores", note=note)},
+        )
+        for label, tile in grid.fit.tiles.items()
+    }
+    text = " ".join(findings(replace(grid, fit=replace(grid.fit, tiles=tiles))))
+    assert told in text
+    assert "20 " in text
 
 
 def test_findings_quote_the_analysis(page, grid):

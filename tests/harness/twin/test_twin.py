@@ -222,6 +222,7 @@ def test_the_record_is_that_of_the_chip():
     assert record.last_level_cache_bytes == plain.last_level_cache_bytes
     assert record.simulated
     assert record.id != plain.id
+    assert all(chip.digest in source for source in record.sources.values())
     assert device_of(Twin(chip).landscape(Grid.parse("256;256;256"), tiles=Twin(chip).tiles[:1])) == record
 
 
