@@ -29,10 +29,11 @@ def main() -> None:
     """Print one table of detected periods for each cube, and which law they follow across tiles."""
     out = sys.stdout.write
     out("# Periods along N on an H200, with rows as they come and padded\n\n")
-    out("Written by `docs/h200_periods.py`. Six lines along N in steps of 16 elements, from 16 to 4096, for each\n")
-    out(
-        "tile; NVIDIA H200, BF16. Periods in elements of N with 95 % intervals; p after Holm over the candidates.\n"
-    )
+    out("Written by `docs/h200_periods.py`. Ten lines along N in steps of 16 elements, from 16 to 4096, for each\n")
+    out("tile; NVIDIA H200, BF16. On six of them, M from 640 to 4096, a column of tiles is less than a wave: the\n")
+    out("waves show. On four, M from 21,248, it is more, but for the tallest tiles: every edge of a tile shows,\n")
+    out("whether or not the tile loses anything there but waves.\n\n")
+    out("Periods in elements of N with 95 % intervals; p after Holm over the candidates.\n")
     counts = {}
     for rows, name in CUBES.items():
         cube = bundled_cube(name)
@@ -50,7 +51,7 @@ def main() -> None:
     for rows, count in counts.items():
         out(f"- rows {rows}: a period of the row pitch in {count} of {len(found)} kernels\n")
     out("\nThe next multiple of 64 elements has as many tiles, whatever the tile, and rows on a cache line. Time\n")
-    out("beyond that of it, median over all N between; range over the six lines:\n\n")
+    out("beyond that of it, median over all N between; range over the lines:\n\n")
     out(f"| tile | {' | '.join(f'rows {rows}' for rows in CUBES)} |\n|---|{'---:|' * len(CUBES)}\n")
     beyond = [beyond_the_line(bundled_cube(name)) for name in CUBES.values()]
     for tile in found:

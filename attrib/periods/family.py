@@ -157,7 +157,7 @@ def judge_candidates(
     """
     rng = np.random.default_rng(seed)
     findings: list[PeriodFinding] = []
-    found: list[Candidate] = []
+    found: list[tuple[Candidate, frozenset[int]]] = []
     guards = [untestable(item, lines, predicted[place + 1 :]) for place, item in enumerate(predicted)]
     threshold = LEVEL / (1 + sum(not reason for reason, _ in guards))
     for place, (item, (reason, usable)) in enumerate(zip(predicted, guards, strict=True)):
@@ -169,7 +169,7 @@ def judge_candidates(
             continue
         interval = None
         if result.p_value <= threshold:
-            found.append(item)
+            found.append((item, frozenset(usable)))
         if result.p_value <= LEVEL:
             interval = period_interval(hypothesis)
             if item.slots:
@@ -189,7 +189,7 @@ def judge_candidates(
                 lines=result.lines,
             )
         )
-    findings += _unpredicted(lines, predicted, found, draws, threshold, rng)
+    findings += _unpredicted(lines, predicted, [item for item, _ in found], draws, threshold, rng)
     return _corrected(findings)
 
 
@@ -214,12 +214,17 @@ def _hypothesis(
     lines: tuple[Line, ...],
     usable: Sequence[int],
     smaller: Sequence[Candidate],
-    larger: Sequence[Candidate],
+    larger: Sequence[tuple[Candidate, frozenset[int]]],
 ) -> PeriodHypothesis:
+    # Where a larger one could not be told itself, its columns would take the teeth of this one with them.
     conditions = [
         np.concatenate(
             [np.empty((lines[n].x.size, 0))]
-            + [tooth_columns(other, n, lines[n], [item.periods[n]], levels=not item.slots) for other in larger],
+            + [
+                tooth_columns(other, n, lines[n], [item.periods[n]], levels=not item.slots)
+                for other, told in larger
+                if n in told
+            ],
             axis=1,
         )
         for n in usable

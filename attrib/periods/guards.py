@@ -7,12 +7,14 @@ from math import gcd
 
 import numpy as np
 
-from attrib.periods.candidate import Candidate
+from attrib.periods.candidate import WAVES, Candidate
 from attrib.periods.harmonics import own_harmonics
 from attrib.periods.line import Line
 
 FEWEST_PER_PERIOD = 3
 FEWEST_PERIODS = 3
+_FEWEST_COLUMNS = 2
+"""Columns of tiles in a wave: with fewer, it is undersampled."""
 
 
 def untestable(candidate: Candidate, lines: Sequence[Line], smaller: Sequence[Candidate]) -> tuple[str, list[int]]:
@@ -35,6 +37,7 @@ def untestable(candidate: Candidate, lines: Sequence[Line], smaller: Sequence[Ca
     reasons, usable = [], []
     for number, line in enumerate(lines):
         reason = _why_not(candidate, number, line, [item.periods[number] for item in smaller])
+        reason = reason or _hidden_by_columns(candidate, number, line, smaller)
         if reason:
             reasons.append(reason)
         else:
@@ -65,6 +68,29 @@ def _why_not(candidate: Candidate, number: int, line: Line, smaller: Sequence[fl
             "every harmonic that the grid resolves is also one of a smaller period: take a finer step, or widths "
             "that are not nested"
         )
+    return ""
+
+
+def _hidden_by_columns(candidate: Candidate, number: int, line: Line, smaller: Sequence[Candidate]) -> str:
+    """Say why the columns of tiles that a line is made of hide its waves, if they do.
+
+    Work-groups come in whole columns of tiles, so that a line samples its waves once a column, however fine its
+    step: waves of fewer than two columns have their teeth at other periods (aliasing). There they must not be
+    taken for waves of more work-groups on a core.
+    """
+    if not candidate.mechanism.startswith(WAVES):
+        return ""
+    width = {"M": line.tile.m, "N": line.tile.n}[line.axis]
+    other = "N" if line.axis == "M" else "M"
+    columns = candidate.periods[number] / width
+    remedy = f"measure at a smaller {other} than {line.at[other]}"
+    if columns < _FEWEST_COLUMNS:
+        return f"a wave is {columns:.2g} columns of tiles, fewer than {_FEWEST_COLUMNS}: {remedy}"
+    for item in smaller:
+        if item.mechanism.startswith(WAVES) and item.periods[number] < _FEWEST_COLUMNS * width:
+            turns = width / item.periods[number]
+            if abs(abs(turns - round(turns)) / width - 1.0 / candidate.periods[number]) <= 1.0 / line.span:
+                return f"{item.mechanism}, would have its teeth there too, seen once a column of tiles: {remedy}"
     return ""
 
 

@@ -9,8 +9,8 @@ shuffled passes:
     The same shapes with rows as they come and with rows padded to 128 bytes: does the cost of the row pitch go
     away? One cube for each.
 ``lines``
-    The same on the lines along N of the bundled fine lines: does the period of the row pitch go away, and do
-    those of tiles and waves stay? One cube for each.
+    The same on the lines along N of the bundled fine lines, and on such lines of many more rows: does the period
+    of the row pitch go away, and do those of tiles and waves stay? One cube for each.
 ``cache``
     The same shapes with warm and with displaced caches.
 ``queue``
@@ -53,6 +53,12 @@ PITCH_SETTINGS = ((2048, 4096), (1024, 1024), (4096, 1024))
 LONG_LINE = np.arange(16, 4097, 16)
 LONG_SETTINGS = ((640, 2048), (1024, 1024), (1536, 4096), (2048, 4096), (4096, 1024), (4096, 4096))
 """(M, K) of the lines along N of ``h200_bf16_lines``."""
+TALL_SETTINGS = ((21248, 1024), (25600, 512), (25600, 2048), (30720, 1024))
+"""(M, K) of lines where one more column of tiles takes one more wave.
+
+Where a column is less than a wave, a tile that loses nothing at its own edges shows the waves alone. Here it is 166
+work-groups or more on 132 cores; 83 of tiles of 256 rows, so that every second edge at least begins a wave.
+"""
 LINES = {1: "rows_plain", 64: "rows_padded"}
 
 CACHE_SHAPES = ((256, 256, 256), (512, 512, 4096), (1024, 1024, 1024), (2048, 2048, 512), (4096, 4096, 1024))
@@ -75,8 +81,9 @@ def pitch_shapes() -> NDArray[np.int64]:
 
 
 def long_shapes() -> NDArray[np.int64]:
-    """Lines along N, long enough for three periods of the waves; shape (n, 3)."""
-    return np.array([(m, n, k) for m, k in LONG_SETTINGS for n in LONG_LINE.tolist()], dtype=np.int64)
+    """Lines along N: low ones for three periods of the waves, tall ones for tiles alone; shape (n, 3)."""
+    settings = (*LONG_SETTINGS, *TALL_SETTINGS)
+    return np.array([(m, n, k) for m, k in settings for n in LONG_LINE.tolist()], dtype=np.int64)
 
 
 def measure(

@@ -14,7 +14,9 @@ from attrib.periods import (
     judge_candidates,
     lines_of,
 )
+from attrib.periods.candidate import wave_count
 from attrib.periods.family import holm
+from attrib.periods.line import Line
 from harness.cube import sparse_cube
 from harness.device import load_device
 from harness.errors import InputError, NotApplicableError
@@ -126,6 +128,83 @@ def test_channels_are_a_candidate_where_the_record_states_them():
     lines = lines_of(cube, "N", Tile.parse("256x256x32"))
     found = {item.mechanism: item.period for item in candidates(lines, Facts.of(cube))}
     assert found["channels"] == device.memory_channels * device.channel_interleave_bytes / 2
+
+
+def counted_waves(rng, rows, slots=132, noise=0.005):
+    """Line of a tile 256 wide that takes whole waves and nothing else."""
+    x = 16 * np.arange(1, 257)
+    line = Line("N", Tile.parse("128x256x64"), x, np.log(x), {"M": 128 * rows, "K": 1024})
+    y = np.log(x / wave_count(slots, line)) + noise * rng.standard_normal(x.size)
+    return Line(line.axis, line.tile, x, y, line.at)
+
+
+def waves_of(rows, residents, slots=132):
+    return Candidate(
+        f"waves, {residents} a core",
+        tuple(256.0 * slots * residents / r for r in rows),
+        True,
+        False,
+        tuple(slots * level for level in range(1, residents + 1)),
+    )
+
+
+EDGES = "tile width"
+
+
+def test_a_column_of_more_than_a_wave_shows_the_tile_and_hides_the_waves():
+    """Lines of 208 work-groups a column: waves are 0.63 columns; sampled once a column they seem to be 2.4."""
+    rows = (208, 211)
+    predicted = (
+        *(waves_of(rows, residents) for residents in (4, 3, 2)),
+        Candidate(EDGES, (256.0, 256.0), False, False),
+        waves_of(rows, 1),
+    )
+    lines = tuple(counted_waves(np.random.default_rng(seed), r) for seed, r in enumerate(rows))
+    found = by_name(judge_candidates(lines, predicted, draws=399))
+    assert found[EDGES].status == DETECTED
+    assert found[EDGES].lower < 256 < found[EDGES].upper
+    assert found["waves, 1 a core"].status == NOT_TESTABLE
+    assert (
+        "0.63 columns of tiles, fewer than 2: measure at a smaller M than 26624" in found["waves, 1 a core"].reason
+    )
+    assert found["waves, 2 a core"].status == NOT_TESTABLE
+    assert found["waves, 4 a core"].status == NOT_TESTABLE
+    assert "waves, 1 a core, would have its teeth there too" in found["waves, 4 a core"].reason
+
+
+def test_waves_that_low_lines_show_are_not_taken_off_tall_ones():
+    """Where a column takes a wave or more, the counted waves have every tooth of the tile among theirs."""
+    rows = (8, 28, 32, 166, 200)
+    predicted = (waves_of(rows, 1), Candidate(EDGES, (256.0,) * 5, False, False))
+    lines = tuple(counted_waves(np.random.default_rng(seed), r) for seed, r in enumerate(rows))
+    found = by_name(judge_candidates(lines, predicted, draws=399))
+    assert found["waves, 1 a core"].status == DETECTED
+    assert found["waves, 1 a core"].lines == 2, "those of 28 and 32 rows: three waves, of two columns at least"
+    assert found[EDGES].status == DETECTED
+
+
+def test_waves_alone_show_no_tile_where_a_column_is_less_than_a_wave():
+    """The other side of it: nothing happens at most edges of a tile, and none is found."""
+    rows = (12, 16, 20, 32)
+    predicted = (waves_of(rows, 1), Candidate(EDGES, (256.0,) * 4, False, False))
+    detected = 0
+    for seed in range(20):
+        lines = tuple(counted_waves(np.random.default_rng((seed, r)), r) for r in rows)
+        found = by_name(judge_candidates(lines, predicted, draws=399, seed=seed))
+        assert found["waves, 1 a core"].status == DETECTED
+        detected += found[EDGES].status == DETECTED
+    assert detected <= 3
+
+
+@pytest.mark.parametrize("tile", ["256x128x64", "128x256x64", "128x128x64", "128x64x64", "64x128x64", "64x64x64"])
+def test_padded_rows_show_tile_and_waves_of_every_tile_but_no_pitch(tile):
+    found = find_periods(bundled_cube("h200_bf16_rows_padded"), "N", Tile.parse(tile), draws=999)
+    assert not any("row pitch" in (item.mechanism or "") for item in found)
+    width = next(item for item in found if item.mechanism == "tile width")
+    assert width.status == DETECTED
+    assert width.lower < Tile.parse(tile).n < width.upper
+    waves = [item for item in found if (item.mechanism or "").startswith("waves") and item.status == DETECTED]
+    assert len(waves) >= 1
 
 
 @pytest.mark.parametrize("tile", ["256x128x64", "128x256x64", "128x128x64", "128x64x64", "64x128x64", "64x64x64"])
