@@ -1,6 +1,6 @@
 """Error rates of the tests of a fit: ``PYTHONPATH=. python docs/inference_sizes.py > docs/inference_sizes.md``.
 
-Landscapes of one tile on 16 x 16 x 4 sizes are planted with a launch cost, waves and tile work, and a residual of
+Landscapes of one tile on 16 x 16 x 5 sizes are planted with a launch cost, waves and tile work, and a residual of
 1 % that no mechanism explains: independent from cell to cell, or shared by neighbours in three ways. Sizes are
 rejections at nominal 5 % where there is nothing to find; power is that of a mechanism that takes a stated share of
 the time. Options: ``--draws`` landscapes a row (a quarter for the power), ``--null-draws`` for the sizes of the
@@ -42,7 +42,7 @@ Array = NDArray[np.float64]
 SURROGATES, RESIDUAL, NOISE = 199, 0.01, 0.003
 HARDWARE = Hardware(cores=20, cache_bytes=12e6, channels=4, interleave_bytes=64)
 TILE = Tile.parse("128x128x32")
-SIDE, DEPTH = np.arange(1, 17) * 240 - 100, np.array([64, 528, 1040, 2048])
+SIDE, DEPTH = np.arange(1, 17) * 240 - 100, np.array([32, 64, 528, 1040, 2048])
 MODEL = ("base overhead", "waves", "tile work")
 THETA = np.array([6e-6, 2e-6, 4e-7, 2e-8, 6e-9])
 KINDS = ("independent", "correlated, 0.7 a step", "correlated, 0.9 a step", "smooth over 2 steps")
@@ -59,7 +59,7 @@ def problem() -> Problem:
 
 
 def residual(rng: np.random.Generator, kind: str) -> Array:
-    """Draw a relative residual, shape (1024,)."""
+    """Draw a relative residual, shape (1280,)."""
     field = rng.standard_normal((SIDE.size, SIDE.size, DEPTH.size))
     if kind == "independent":
         return RESIDUAL * field.ravel()
@@ -202,7 +202,7 @@ def main() -> None:
         "",
         f"Written by `docs/inference_sizes.py`: {options.draws} landscapes a column from seed {options.seed}, "
         f"{options.null_draws} for the sizes, {SURROGATES} surrogates a test, on {os.cpu_count()} cores "
-        f"({platform.machine()}, numpy {np.__version__}). One tile, 16 x 16 x 4 sizes, residual {RESIDUAL:.0%}"
+        f"({platform.machine()}, numpy {np.__version__}). One tile, 16 x 16 x 5 sizes, residual {RESIDUAL:.0%}"
         f" (and {NOISE:.1%} of noise where neighbours share it).",
         "",
         f"A share of 5 % from {options.draws} landscapes has a standard error of "

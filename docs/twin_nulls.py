@@ -31,7 +31,7 @@ SEED = 65_537
 OFF = ("row pitch", "channel hash", "cache spill", "masked edge", "atom remainder", "pipeline fill")
 TILES, SURROGATES, LEVEL = 3, 199, 0.05
 SIDE = np.arange(1, 17) * 240 - 96
-DEPTH = np.array([64, 528, 1040, 2048])
+DEPTH = np.array([32, 64, 528, 1040, 2048])
 
 
 def judged(job: tuple[str, int]) -> list[tuple[bool, NestedTest]]:

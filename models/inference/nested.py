@@ -147,6 +147,8 @@ def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence
         note = f"not testable: {COMBINATION}"
     elif not base.size:
         note = "not testable: the model has nothing else"
+    elif len(sizes := {surrogates.one_size[int(j)] for j in own[np.diag(whole)[own] > 0]}) == 1 and sizes != {""}:
+        note = f"not testable: it acts at {sizes.pop()} alone, as anything else may that is special there"
     if note:
         return NestedTest(name, name in model, 0.0, 0.0, None, None, note=note)
     found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.inference.covariance import ResidualCovariance, estimate_covariance
 from models.inference.lattice import Lattice
 from models.inference.nnls_batch import solve_batch
+from models.inference.support import one_size
 from models.problem import Problem
 from models.solve import solve_nonnegative
 
@@ -81,6 +82,8 @@ class Surrogates:
         Measured over fitted time of the largest model, less one: what the covariance was estimated from.
     means : ndarray, shape (p,)
         Mean of each column over the fitted time.
+    one_size : tuple of str, length p
+        The only size at which each column costs anything (:func:`models.inference.support.one_size`).
     """
 
     grams: Array
@@ -92,6 +95,7 @@ class Surrogates:
     effective_size: float
     residual: Array
     means: Array
+    one_size: tuple[str, ...]
 
     @classmethod
     def draw(
@@ -155,6 +159,7 @@ class Surrogates:
             covariance.correlation.effective_size(lattice),
             residual,
             weighted.mean(axis=0),
+            one_size(problem, columns),
         )
 
     def compare(self, base: Indices, larger: Indices) -> HeldOut:

@@ -27,7 +27,7 @@ class PipelineFill(Term):
     mechanisms: ClassVar[tuple[str, ...]] = ("pipeline fill",)
     needs_tile: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2605.29752 section 2.3 (prefetch hides latency only if K is long enough)"
-    identified_by: ClassVar[str] = "shapes with K below three mainloop steps"
+    identified_by: ClassVar[str] = "several K below three mainloop steps"
 
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
         """One missing step of one wave."""
