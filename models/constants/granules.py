@@ -136,18 +136,21 @@ def _contrasts(item: TileData, hardware: Hardware, terms: Sequence[Term]) -> _Co
     problem, time, model = problem.take(kept), time[kept], model[kept]
     cell = np.unique(cell[kept], return_inverse=True)[1]
     steps = counted_waves(problem, hardware, ALL_MECHANISMS) * problem.steps(ALL_MECHANISMS) / model
-    base = _ragged(problem, hardware, problem.steps(ALL_MECHANISMS) / model, cell)
+    base = _ragged(problem, hardware, (problem.steps(ALL_MECHANISMS) / model, steps), cell)
     hashed = [term for term in terms if term.name == ChannelHash.name and term.applies(item.tile, hardware) is None]
     waiting = [term.columns(problem, hardware, ALL_MECHANISMS) / model[:, None] for term in hashed]
-    base = np.concatenate([base, *waiting, np.log(np.stack([problem.M, problem.N, problem.K], axis=1))], axis=1)
+    # Granules are charged by the step: what steps cost that the model misses is not one that every shape misses.
+    base = np.concatenate(
+        [base, *waiting, steps[:, None], np.log(np.stack([problem.M, problem.N, problem.K], axis=1))], axis=1
+    )
     response = np.log(time / model)[:, None]
     return _Contrasts(
         _demeaned(response, cell)[:, 0], _demeaned(base, cell), blocks[kept], cell, problem, steps / steps.mean()
     )
 
 
-def _ragged(problem: Problem, hardware: Hardware, launch: Array, cell: NDArray[np.int64]) -> Array:
-    """What an edge may cost: a share of the time, or once a launch by the mainloop step."""
+def _ragged(problem: Problem, hardware: Hardware, steps: tuple[Array, Array], cell: NDArray[np.int64]) -> Array:
+    """What an edge may cost: a share of the time, or by the mainloop step, once a launch or in every wave."""
     shares = -problem.M % problem.tile.m / problem.tile.m, -problem.N % problem.tile.n / problem.tile.n
     features: list[NDArray[Any]] = [shares[0] * shares[1]]
     for share, size, atom in zip(shares, (problem.M, problem.N), hardware.atom[:2], strict=True):
@@ -155,8 +158,8 @@ def _ragged(problem: Problem, hardware: Hardware, launch: Array, cell: NDArray[n
     columns = np.stack(features, axis=1).astype(np.float64)
     # A feature that no cell varies would only let the launch's share of it take up noise.
     columns = columns[:, _demeaned(columns, cell).any(axis=0)]
-    scale = launch / launch.mean() if launch.size else launch
-    return np.concatenate([columns, columns * scale[:, None]], axis=1)
+    scales = [scale / scale.mean() if scale.size else scale for scale in steps]
+    return np.concatenate([columns, *(columns * scale[:, None] for scale in scales)], axis=1)
 
 
 def _profiled(
@@ -185,6 +188,7 @@ def _profiled(
     )
     if not any(scan.own.any() for scan in scans):
         reason = f"neighbouring shapes differ in no alignment of {size}"
+        reason += " that ragged edges do not share" if axis else ""
         return Constant(None, (), not_identifiable(reason), "B", remedy=remedy), None
     shapes = [np.concatenate([getattr(part.problem, name) for part in cells.values()]) for name in "MN"]
     blocks = np.concatenate([part.blocks for part in cells.values()])

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
+from harness.samples import Samples
+from harness.tile import Tile
 from models.constants.granules import GRANULES, granularities
+from models.design import problem_of
+from models.hardware import Hardware
 from models.terms import ALL_TERMS
+from models.tile_data import TileData
 
 
 def found(data, hardware, seed=0):
@@ -65,3 +70,27 @@ def test_lack_of_fit_of_a_neighbourhood_is_not_taken_for_a_granule(landscape, ha
     granules = found(data, hardware)
     assert granules.k_granularity.estimate == 32
     assert granules.row_pitch_b.estimate == 128
+
+
+@pytest.mark.parametrize("dearer", [0.0, 0.02, 0.05])
+@pytest.mark.parametrize("granule", [32, 64])
+def test_what_steps_and_edges_cost_is_not_taken_for_an_alignment(on_grid, granule, dearer):
+    """A tile 64 wide, whose ragged edges are all off 128 B; and long K are dearer by the step than the model knows.
+
+    Of five N in a column of tiles nothing is left to tell an alignment by beside edges that may cost anything.
+    """
+    tile = Tile.parse("64x64x32")
+    rng = np.random.default_rng(2)
+    base = rng.integers(3, 16, (24, 3)) * 256
+    moved = [(0, 64, d) for d in (0, 8, 16, 32, 64, 128)] + [(0, d, 0) for d in (72, 80, 96, 112, 128)]
+    shapes = np.concatenate([on_grid, *(base - np.array(step) for step in moved)])
+    M, N, K = shapes.T
+    step = 4e-7 * (1 + 0.05 * (K % 32 != 0) + 0.04 * (N % granule != 0) + dearer * (K % 256 == 0))
+    waves = np.ceil(np.ceil(M / 64) * np.ceil(N / 64) / 64)
+    time = (6e-6 + waves * (2e-6 + np.ceil(K / 32) * step)) * np.exp(0.004 * rng.standard_normal(K.size))
+    samples = Samples(M, N, K, np.zeros(K.size, dtype=np.int64), (tile,), time, np.full(K.size, np.nan))
+    blocks = np.unique(M // 768 * 100 + N // 768, return_inverse=True)[1]
+    item = TileData(tile, np.arange(K.size), samples, blocks, problem_of(samples, tile, 2, 2))
+    granules = found({tile.name: item}, Hardware(cores=16, residency={tile.name: 4}))
+    assert not granules.row_pitch_b.identified
+    assert "differ in no alignment of N that ragged edges do not share" in granules.row_pitch_b.status
