@@ -13,6 +13,8 @@ waves have begun on the average core, n = floor(x). Those last begun are done at
 at (n + 1) / (1 - s) with n = floor((1 - s) t) on the slowest core, or at t (n + 2) / (n + 1) on the core that has
 just begun its wave n + 2, if one has. Times are given in waves of a core of average rate. With s = 0 they are whole
 numbers of waves; long after cores have fallen out of step, half a wave is lost at the end.
+
+Rates fill their range here. C cores stand in the middles of C equal parts of it (:mod:`models.residents`).
 """
 
 from __future__ import annotations
