@@ -8,6 +8,9 @@ ZERO = "zero on this grid"
 COMBINATION = "a combination of other columns on this grid"
 """It was measured, but never apart from others."""
 
+ONE_SIZE = "told by one size alone"
+"""It was measured apart, but only where anything else that is special to that size may be it."""
+
 NO_GAIN = "does not lower the held-out error"
 """It was measured, and the model predicts as well without it."""
 

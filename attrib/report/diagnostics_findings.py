@@ -9,6 +9,7 @@ from attrib.diagnostics import Diagnostics, TileDiagnostics
 from attrib.report.diagnostics_tables import LEVEL, is_found
 from attrib.report.numbers_with_units import count, percent
 from models.inference.nested import NestedTest
+from models.reasons import ONE_SIZE
 
 Part = Callable[[TileDiagnostics], str]
 """What a sentence says of one tile; nothing where it does not hold."""
@@ -57,6 +58,11 @@ def _sentences(tiles: Mapping[str, TileDiagnostics]) -> Iterator[str]:
     )
     yield from _joined(
         tiles, "In the model, but not needed beyond chance on held-out blocks", lambda tile: ", ".join(_idle(tile))
+    )
+    yield from _joined(
+        tiles,
+        "In the model, but told by one size alone, where anything else that is special may be it",
+        _of_one_size,
     )
     yield from _joined(
         tiles,
@@ -122,6 +128,11 @@ def _missing(tile: TileDiagnostics) -> list[NestedTest]:
 
 def _idle(tile: TileDiagnostics) -> list[str]:
     return [t.name for t in tile.terms if t.in_model and t.p_holm is not None and t.p_holm > LEVEL]
+
+
+def _of_one_size(tile: TileDiagnostics) -> str:
+    told = [test for test in tile.terms if test.in_model and ONE_SIZE in test.note]
+    return ", ".join(f"{test.name} ({test.note.partition(f'{ONE_SIZE}, ')[2].partition(':')[0]})" for test in told)
 
 
 def _pairs(tile: TileDiagnostics) -> list[NestedTest]:

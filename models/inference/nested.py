@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from models.inference.criteria import CriteriaChange, criteria_change
 from models.inference.surrogates import HeldOut, Surrogates
-from models.reasons import COMBINATION, ZERO
+from models.reasons import COMBINATION, ONE_SIZE, ZERO
 
 _multitest: Any = importlib.import_module("statsmodels.stats.multitest")
 
@@ -148,7 +148,7 @@ def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence
     elif not base.size:
         note = "not testable: the model has nothing else"
     elif len(sizes := {surrogates.one_size[int(j)] for j in own[np.diag(whole)[own] > 0]}) == 1 and sizes != {""}:
-        note = f"not testable: it acts at {sizes.pop()} alone, as anything else may that is special there"
+        note = f"not testable: {ONE_SIZE}, {sizes.pop()}: anything else that is special there may be it"
     if note:
         return NestedTest(name, name in model, 0.0, 0.0, None, None, note=note)
     found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))

@@ -12,6 +12,7 @@ from attrib.report.diagnostics_findings import diagnostics_findings
 from attrib.report.diagnostics_page import render_diagnostics, write_diagnostics
 from attrib.report.diagnostics_tables import p_text
 from attrib.report.page import render_report
+from models.reasons import ONE_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,19 @@ def test_what_could_change_the_model_comes_first(found):
     assert first.startswith("Not in the model, but would improve held-out blocks beyond chance: strong: ")
     assert first.index("strong") < first.index("weak")
     assert any("not needed beyond chance on held-out blocks: all tiles: " in sentence for sentence in others)
+
+
+def test_a_mechanism_of_one_size_is_named_with_it(found):
+    label, tile = next(iter(found.tiles.items()))
+    note = f"not testable: {ONE_SIZE}, K = 64: anything else that is special there may be it"
+    fill = replace(tile.terms[0], name="pipeline fill", in_model=True, p_value=None, p_holm=None, note=note)
+    told = " ".join(diagnostics_findings(replace(found, tiles={label: replace(tile, terms=(fill,))})))
+    assert "told by one size alone, where anything else that is special may be it: " in told
+    assert "pipeline fill (K = 64)" in told
+    other = replace(fill, in_model=False)
+    assert "one size" not in " ".join(
+        diagnostics_findings(replace(found, tiles={label: replace(tile, terms=(other,))}))
+    )
 
 
 def test_a_failing_write_keeps_the_old_page(grid, found, tmp_path, monkeypatch):

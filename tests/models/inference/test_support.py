@@ -52,5 +52,5 @@ def test_fill_is_tested_on_two_short_k_and_not_on_one(bench):
         else:
             assert test.p_value is None
             assert test.note == (
-                "not testable: it acts at K = 64 alone, as anything else may that is special there"
+                "not testable: told by one size alone, K = 64: anything else that is special there may be it"
             )
