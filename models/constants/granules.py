@@ -139,7 +139,7 @@ def _contrasts(item: TileData, hardware: Hardware, terms: Sequence[Term]) -> _Co
     base = _ragged(problem, hardware, (problem.steps(ALL_MECHANISMS) / model, steps), cell)
     hashed = [term for term in terms if term.name == ChannelHash.name and term.applies(item.tile, hardware) is None]
     waiting = [term.columns(problem, hardware, ALL_MECHANISMS) / model[:, None] for term in hashed]
-    # Granules are charged by the step: what steps cost that the model misses is not one that every shape misses.
+    # Granules are charged by the step: without steps beside them, one that all shapes miss would be the steps.
     base = np.concatenate(
         [base, *waiting, steps[:, None], np.log(np.stack([problem.M, problem.N, problem.K], axis=1))], axis=1
     )
