@@ -30,9 +30,11 @@ def main() -> None:
     out = sys.stdout.write
     out("# Periods along N on an H200, with rows as they come and padded\n\n")
     out("Written by `docs/h200_periods.py`. Ten lines along N in steps of 16 elements, from 16 to 4096, for each\n")
-    out("tile; NVIDIA H200, BF16. On six of them, M from 640 to 4096, a column of tiles is less than a wave: the\n")
-    out("waves show. On four, M from 21,248, it is more, but for the tallest tiles: every edge of a tile shows,\n")
-    out("whether or not the tile loses anything there but waves.\n\n")
+    out("tile; NVIDIA H200, BF16. On six of them, M from 640 to 4096, a wave is several columns of tiles, and\n")
+    out(
+        "shows. On four, M from 21,248, a column is 0.6 to 1.8 waves: most edges of a tile begin one, so that its\n"
+    )
+    out("width shows whether or not the tile loses anything there but waves.\n\n")
     out("Periods in elements of N with 95 % intervals; p after Holm over the candidates.\n")
     counts = {}
     for rows, name in CUBES.items():

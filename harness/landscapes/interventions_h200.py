@@ -54,10 +54,10 @@ LONG_LINE = np.arange(16, 4097, 16)
 LONG_SETTINGS = ((640, 2048), (1024, 1024), (1536, 4096), (2048, 4096), (4096, 1024), (4096, 4096))
 """(M, K) of the lines along N of ``h200_bf16_lines``."""
 TALL_SETTINGS = ((21248, 1024), (25600, 512), (25600, 2048), (30720, 1024))
-"""(M, K) of lines where one more column of tiles takes one more wave.
+"""(M, K) of lines where most columns of tiles begin a wave.
 
-Where a column is less than a wave, a tile that loses nothing at its own edges shows the waves alone. Here it is 166
-work-groups or more on 132 cores; 83 of tiles of 256 rows, so that every second edge at least begins a wave.
+Where a column is much less than a wave, a tile that loses nothing at its own edges shows the waves alone. Here
+it is 0.6 to 1.8 waves, by rows and residents of the tile, and more than one of the 128x256 tile.
 """
 LINES = {1: "rows_plain", 64: "rows_padded"}
 

@@ -11,8 +11,8 @@ from models.problem import Problem
 def one_size(problem: Problem, columns: NDArray[np.float64]) -> tuple[str, ...]:
     """Name the only size at which a column costs anything, where others were measured.
 
-    Whatever else is special about that size, of which nothing else needs to know, cannot be told from the column: a
-    pipeline that only the smallest K does not fill, say, from traffic that only the smallest K does not hide.
+    Whatever else is special about that size cannot be told from the column: a pipeline that only the smallest K
+    does not fill, say, from traffic that only the smallest K does not hide.
 
     Parameters
     ----------
