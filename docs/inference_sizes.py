@@ -32,7 +32,7 @@ from models.inference.lack_of_fit import PureError, lack_of_fit
 from models.inference.nested import adjusted, judge_additions
 from models.inference.surrogates import Surrogates
 from models.last_wave import LastWave
-from models.overlap import compare_overlap
+from models.overlap_comparison import compare_overlap
 from models.problem import Problem
 from models.solve import solve_nonnegative
 from models.terms import ALL_TERMS

@@ -17,7 +17,8 @@ from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import Delay, EdgeCosts
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import OverlapTest, fit_overlap, waits_for_memory
+from models.overlap import fit_overlap, waits_for_memory
+from models.overlap_comparison import OverlapTest
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 

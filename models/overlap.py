@@ -1,4 +1,4 @@
-"""Sum against overlap: whether a kernel's memory traffic adds to its computing or hides behind it.
+"""Overlap of memory and computing: the law, the designs that it leaves, and its fit by turns.
 
 The additive model charges every cost in full. On a device that moves data while it computes, a launch takes
 
@@ -13,12 +13,10 @@ longest bound, repeat; from several starts, because the turns find a local optim
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inference.paired import PairedTest, paired_test
 from models.last_wave import LastWave
 from models.solve import solve_nonnegative
 
@@ -32,53 +30,7 @@ BY_COMPUTE, BY_MEMORY, BY_LAST_WAVE = 0, 1, 2
 
 Bounds = NDArray[np.int8]
 
-LEVEL = 0.05
-"""A tile is said to overlap where its paired test is below this."""
-
 _TURNS = 25
-_QUANTILES = (0.05, 0.1, 0.2, 0.4, 0.7)
-"""Shares of the cells, those of the least arithmetic intensity, that a start takes as waiting for memory."""
-
-_EXACT = 1e-5
-"""A relative error below any timing's: a sum that comes so near leaves overlap nothing to explain."""
-
-_MOST_CELLS = 4096
-"""Of the comparison; beyond it, cells are drawn at random."""
-
-
-@dataclass(frozen=True)
-class OverlapTest:
-    """Sum against overlap on one tile.
-
-    Attributes
-    ----------
-    test : PairedTest
-        On held-out blocks; the gain is that of overlap over the sum.
-    theta : ndarray, shape (p,)
-        Coefficients of the overlapping model.
-    memory_bound : float
-        Share of the cells that wait for memory under it.
-    by_wave : bool
-        Whether the last wave computes while the others wait for memory, rather than launches as a whole.
-    expected : bool
-        Whether the tiles of the same device overlap as a whole, so that this one need not show it by itself.
-    """
-
-    test: PairedTest
-    theta: Array
-    memory_bound: float
-    by_wave: bool = False
-    expected: bool = False
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether overlap tells held-out blocks better beyond chance, or is expected and no worse beyond chance.
-
-        Both ask for cells on either side: with none, there is nothing to tell overlap by.
-        """
-        shown = self.test.p_value <= LEVEL and self.test.gain > 0
-        kept = self.expected and self.test.p_value < 1.0 - LEVEL
-        return (shown or kept) and 0.0 < self.memory_bound < 1.0
 
 
 def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> NDArray[np.bool_]:
@@ -107,13 +59,8 @@ def bound_by(matrix: Array, theta: Array, resources: Sequence[str], last: LastWa
     last : LastWave, optional
         Of the same launches; without it, memory and computing overlap in a launch as a whole.
     """
-    moving, computing = _parts(resources)
-    memory, compute = matrix[:, moving] @ theta[moving], matrix[:, computing] @ theta[computing]
-    bounds = np.where(memory > compute, BY_MEMORY, BY_COMPUTE).astype(np.int8)
-    if last is not None:
-        both = (1.0 - last.traffic) * memory + last.work * compute
-        bounds[both > np.maximum(memory, compute)] = BY_LAST_WAVE
-    return bounds
+    moving, computing = parts_of(resources)
+    return _longest(matrix[:, computing] @ theta[computing], matrix[:, moving] @ theta[moving], last)
 
 
 def overlapped(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Array:
@@ -127,11 +74,8 @@ def overlapped(matrix: Array, theta: Array, resources: Sequence[str], last: Last
 
 def split(matrix: Array, bounds: Bounds, resources: Sequence[str], last: LastWave | None = None) -> Array:
     """Design with the columns that given bounds leave, shape (n, p)."""
-    moving, computing = _parts(resources)
-    memory, compute = (bounds == BY_MEMORY).astype(np.float64), (bounds == BY_COMPUTE).astype(np.float64)
-    if last is not None:
-        memory = np.where(bounds == BY_LAST_WAVE, 1.0 - last.traffic, memory)
-        compute = np.where(bounds == BY_LAST_WAVE, last.work, compute)
+    moving, computing = parts_of(resources)
+    compute, memory = _counted(bounds, last)
     out = matrix.copy()
     out[:, moving] *= memory[:, None]
     out[:, computing] *= compute[:, None]
@@ -164,101 +108,60 @@ def fit_overlap(
     loss : float
         Their sum of squared relative residuals.
     """
-    weighted = matrix / time[:, None]
-    best, least = np.zeros(matrix.shape[1]), np.inf
+    moving, computing = parts_of(resources)
+    neither = np.setdiff1d(np.arange(matrix.shape[1]), np.concatenate([moving, computing]))
+    # Columns of a kind side by side: a turn scales them, and sums them up, as blocks.
+    order = np.concatenate([neither, computing, moving])
+    back = np.argsort(order)
+    weighted = np.asfortranarray(matrix[:, order] / time[:, None])
+    kinds = np.split(weighted, [neither.size, neither.size + computing.size], axis=1)
+    design = weighted.copy(order="F")
+    scaled = np.split(design, [neither.size, neither.size + computing.size], axis=1)
+    best, least = np.zeros(order.size), np.inf
     for start in starts:
         bounds = start.astype(np.int8)
+        counted = _counted(bounds, last)
         for _ in range(_TURNS):
-            design = split(weighted, bounds, resources, last)
-            theta = solve_nonnegative(design.T @ design, design.sum(axis=0))
-            now = bound_by(weighted, theta, resources, last)
-            loss = float(np.sum((1.0 - split(weighted, now, resources, last) @ theta) ** 2))
+            for out, columns, count in zip(scaled[1:], kinds[1:], counted, strict=True):
+                np.multiply(columns, count[:, None], out=out)
+            gram, moment = design.T @ design, design.sum(axis=0)
+            theta = solve_nonnegative(gram[np.ix_(back, back)], moment[back])[order]
+            launch, compute, memory = (
+                columns @ part
+                for columns, part in zip(
+                    kinds, np.split(theta, [neither.size, neither.size + computing.size]), strict=True
+                )
+            )
+            now = _longest(compute, memory, last)
+            counted = _counted(now, last)
+            loss = float(np.sum((1.0 - launch - counted[0] * compute - counted[1] * memory) ** 2))
             if loss < least:
                 best, least = theta, loss
             if np.array_equal(now, bounds):
                 break
             bounds = now
-    return best, least
+    return best[back], least
 
 
-def compare_overlap(
-    matrix: Array,
-    time: Array,
-    resources: Sequence[str],
-    blocks: Indices,
-    fold_of_block: Indices,
-    places: tuple[Indices, Indices],
-    intensity: Array,
-    rng: np.random.Generator,
-    last: LastWave | None = None,
-) -> OverlapTest | None:
-    """Compare sum and overlap on held-out blocks of (M, N).
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, p)
-        Design of the tile, with all memory columns.
-    time : ndarray, shape (n,)
-        Seconds.
-    resources : sequence of str, length p
-    blocks : ndarray of int64, shape (n,)
-        Block of each cell.
-    fold_of_block : ndarray of int64, shape (B,)
-    places : tuple of ndarray of int64, shape (B,)
-        Row and column of each block among the blocks of (M, N).
-    intensity : ndarray, shape (n,)
-        Arithmetic intensity of each cell, FLOP/byte: the low ones are the first to wait for memory.
-    rng : numpy.random.Generator
-        Draws the cells of large landscapes.
-    last : LastWave, optional
-        Of the same launches: overlap wave by wave is then tried beside overlap of whole launches, and the one that
-        fits better is compared.
-
-    Returns
-    -------
-    OverlapTest or None
-        ``None`` where no memory column has a cost, or the sum leaves no error: there is nothing to overlap.
-    """
-    memory, _ = _parts(resources)
-    if time.size > _MOST_CELLS:
-        rows = np.sort(rng.permutation(time.size)[:_MOST_CELLS])
-        matrix, time, blocks, intensity = matrix[rows], time[rows], blocks[rows], intensity[rows]
-        last = None if last is None else last.take(rows)
-    weighted = matrix / time[:, None]
-    plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
-    if np.sqrt(np.mean((weighted @ plain - 1.0) ** 2)) < _EXACT:
-        return None
-    starts = [waits_for_memory(weighted, plain, resources)]
-    starts += [intensity < np.quantile(intensity, share) for share in _QUANTILES]
-    theta, loss = fit_overlap(matrix, time, resources, starts)
+def _longest(compute: Array, memory: Array, last: LastWave | None) -> Bounds:
+    """Find the longest of computing, memory, and memory with the last wave's computing, all of shape (n,)."""
+    bounds = np.where(memory > compute, BY_MEMORY, BY_COMPUTE).astype(np.int8)
     if last is not None:
-        other, less = fit_overlap(matrix, time, resources, starts, last)
-        theta, last = (other, last) if less < loss else (theta, None)
-    if not theta[memory].any() and not plain[memory].any():
-        return None
-    losses = np.zeros((2, fold_of_block.size))
-    for fold in np.unique(fold_of_block):
-        out = fold_of_block[blocks] == fold
-        if not out.any():
-            continue
-        train = weighted[~out]
-        first = solve_nonnegative(train.T @ train, train.sum(axis=0))
-        begin = [waits_for_memory(train, first, resources)]
-        begin += [intensity[~out] < np.quantile(intensity[~out], share) for share in _QUANTILES]
-        inside, outside = (None if last is None else last.take(part) for part in (~out, out))
-        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin, inside)
-        held = weighted[out]
-        residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources, outside) @ second
-        for number, residual in enumerate(residuals):
-            losses[number] += np.bincount(blocks[out], residual**2, minlength=fold_of_block.size)
-    used = np.unique(blocks)
-    rows_of, columns_of = places
-    folds = int(fold_of_block.max()) + 1
-    test = paired_test(losses[0, used], losses[1, used], rows_of[used], columns_of[used], folds)
-    waiting = float(waits_for_memory(weighted, theta, resources).mean())
-    return OverlapTest(test, theta, waiting, last is not None)
+        both = (1.0 - last.traffic) * memory + last.work * compute
+        bounds[both > np.maximum(memory, compute)] = BY_LAST_WAVE
+    return bounds
 
 
-def _parts(resources: Sequence[str]) -> tuple[Indices, Indices]:
+def _counted(bounds: Bounds, last: LastWave | None) -> tuple[Array, Array]:
+    """Parts of the computing and of the memory costs that what bounds each cell counts, each of shape (n,)."""
+    compute, memory = (bounds == BY_COMPUTE).astype(np.float64), (bounds == BY_MEMORY).astype(np.float64)
+    if last is not None:
+        compute = np.where(bounds == BY_LAST_WAVE, last.work, compute)
+        memory = np.where(bounds == BY_LAST_WAVE, 1.0 - last.traffic, memory)
+    return compute, memory
+
+
+def parts_of(resources: Sequence[str]) -> tuple[Indices, Indices]:
+    """Places of the columns of memory and of those of computing."""
     kinds = np.array(resources)
     return np.flatnonzero(kinds == MEMORY), np.flatnonzero(kinds == COMPUTE)

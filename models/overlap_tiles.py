@@ -24,16 +24,8 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.joint import JointSystem
 from models.last_wave import LastWave
-from models.overlap import (
-    MEMORY,
-    Bounds,
-    OverlapTest,
-    bound_by,
-    compare_overlap,
-    overlapped,
-    split,
-    waits_for_memory,
-)
+from models.overlap import MEMORY, Bounds, bound_by, overlapped, split, waits_for_memory
+from models.overlap_comparison import OverlapTest, compare_overlap
 from models.solve import solve_nonnegative
 from models.term import Term
 from models.terms.operand_rereads import OperandRereads

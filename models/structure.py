@@ -24,7 +24,7 @@ from models.design import Design
 from models.edge_turns import find_edge_costs
 from models.gram import BlockGram
 from models.hardware import Hardware
-from models.overlap import OverlapTest
+from models.overlap_comparison import OverlapTest
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
 from models.reasons import NO_GAIN, ZERO
 from models.select import select_terms

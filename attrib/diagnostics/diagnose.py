@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,8 @@ from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
 from models.last_wave import LastWave
-from models.overlap import bound_by, compare_overlap, split
+from models.overlap import bound_by, split
+from models.overlap_comparison import compare_overlap
 from models.overlap_tiles import with_memory
 from models.problem import Problem
 from models.result import FitResult
@@ -57,6 +58,7 @@ def diagnose(
     *,
     draws: int = DRAWS,
     seed: int = 0,
+    only: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> Diagnostics:
     """Diagnose a fit on the cells of a cube.
@@ -70,6 +72,8 @@ def diagnose(
         Surrogate landscapes behind each test.
     seed : int
         Seed of folds and surrogates.
+    only : collection of str, optional
+        Mechanisms to test, which is quicker; by default all, and the interactions of the model's.
     progress : callable, optional
         Called with a few words when a tile begins.
 
@@ -91,14 +95,20 @@ def diagnose(
         rng = np.random.default_rng((seed, index))
         # Thousands of products of small matrices: threads of a busy machine would wait for each other.
         with _threads.threadpool_limits(1):
-            tiles[tile.name] = _tile(fit, tile.name, samples.take(rows), part, draws, rng)
+            tiles[tile.name] = _tile(fit, tile.name, samples.take(rows), part, draws, only, rng)
     if not tiles:
         raise InputError(f"the cube has no cells of the model's tiles {', '.join(fit.tiles)}")
     return Diagnostics(_adjusted(tiles), draws, seed)
 
 
 def _tile(
-    fit: FitResult, label: str, samples: Samples, pure: PureError | None, draws: int, rng: np.random.Generator
+    fit: FitResult,
+    label: str,
+    samples: Samples,
+    pure: PureError | None,
+    draws: int,
+    only: Collection[str] | None,
+    rng: np.random.Generator,
 ) -> TileDiagnostics:
     item = fit.tiles[label]
     problem = fit.problem(label, samples.M, samples.N, samples.K)
@@ -126,7 +136,7 @@ def _tile(
         fold_of_block[blocks] = fold
         held_out = _held_out(weighted, blocks, fold_of_block)
         rows = _thinned(samples)
-        terms, pairs, surrogates = _tests(fit, label, problem.take(rows), time[rows], fold[rows], draws, rng)
+        terms, pairs, surrogates = _tests(fit, label, problem.take(rows), time[rows], fold[rows], draws, only, rng)
         correlation = surrogates.covariance.correlation
         neighbours, own = correlation.of_neighbours, correlation.own
         worth = min(1.0, surrogates.effective_size / rows.size) * time.size
@@ -203,9 +213,10 @@ def _tests(
     time: Array,
     fold: Indices,
     draws: int,
+    only: Collection[str] | None,
     rng: np.random.Generator,
 ) -> tuple[list[NestedTest], list[NestedTest], Surrogates]:
-    """Test every term that applies, and every pair of terms of the model."""
+    """Test every term that applies and every pair of terms of the model, or some terms only."""
     item = fit.tiles[label]
     matrix, parts = fit.matrix(label, problem), []
     places: dict[str, Indices] = {}
@@ -236,8 +247,10 @@ def _tests(
         parts.append(columns)
     every = np.concatenate(parts, axis=1)
     surrogates = Surrogates.draw(problem, every, time, fold, draws, rng, covering)
-    terms = judge_additions(surrogates, places, model, [name for name in places if name not in products])
-    return terms, judge_interactions(surrogates, places, model, tuple(products)), surrogates
+    asked = [name for name in places if name not in products and (only is None or name in only)]
+    terms = judge_additions(surrogates, places, model, asked)
+    pairs = judge_interactions(surrogates, places, model, tuple(products)) if only is None else []
+    return terms, pairs, surrogates
 
 
 def _adjusted(tiles: dict[str, TileDiagnostics]) -> dict[str, TileDiagnostics]:

@@ -16,7 +16,7 @@ from models.inference.criteria import Criteria
 from models.inference.lack_of_fit import LackOfFit
 from models.inference.nested import NestedTest
 from models.inference.robust import RobustFit
-from models.overlap import OverlapTest
+from models.overlap_comparison import OverlapTest
 
 Array = NDArray[np.float64]
 

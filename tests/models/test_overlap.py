@@ -13,7 +13,8 @@ from models.design import ALL_MECHANISMS
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.model_file import open_model, save_model
-from models.overlap import compare_overlap, fit_overlap, overlapped, waits_for_memory
+from models.overlap import fit_overlap, overlapped, waits_for_memory
+from models.overlap_comparison import compare_overlap
 from models.problem import Problem
 
 DEVICE = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.inference.paired import PairedTest
-from models.overlap import OverlapTest
+from models.overlap_comparison import OverlapTest
 from models.overlap_tiles import expect_overlap
 
 
