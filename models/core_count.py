@@ -29,7 +29,7 @@ LARGEST = 256
 _SPILL_SIZES = tuple(float(size << 20) for size in (8, 16, 32, 64, 128))
 """Cache sizes that stand in for the unknown one: without them a spill looks like waves of another length."""
 
-_SPREADS = (0.0, 0.03, 0.08)
+SPREADS = (0.0, 0.03, 0.08)
 """Rates of cores that residents are counted with, as the spread is known after them only."""
 
 
@@ -140,7 +140,7 @@ def count_residents(
     cores = np.array([hardware.cores])
     best = None
     for chosen in ([term for term in others if term.name != MASKED], others):
-        for spread in _SPREADS:
+        for spread in SPREADS:
             waves = _grouped(part, hardware, chosen, spread)
             profile = waves.profile(cores)
             if best is None or profile.criterion.min() < best[1].criterion.min():

@@ -6,7 +6,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 Delay = tuple[float, float, float]
+
+NO_DELAY: Delay = (0.0, 0.0, 0.0)
+
+
+def outside_pieces(share: Array) -> Array:
+    """Rising pieces of an increasing function of the share of a tile outside the matrix, shape (n, 3).
+
+    A step at zero and two integrated splines (Ramsay 1988, Statistical Science 3) from 0 to 1: one rises all the
+    way, the most at a half, the other beyond a half. The spline that rises in the first half is left out: where a
+    few shares are measured, the step stands for it, and one of four columns would have to go.
+
+    Parameters
+    ----------
+    share : ndarray, shape (n,)
+        From 0, where tiles fit, to below 1.
+    """
+    low, high = np.minimum(share, 0.5), np.maximum(share - 0.5, 0.0)
+    return np.stack([share > 0, 2.0 * low**2 + 2.0 * high * (1.0 - high), 4.0 * high**2], axis=1)
 
 
 @dataclass(frozen=True)
@@ -18,16 +40,34 @@ class EdgeCosts:
     levels : tuple of float, length R
         Time of a wave of 1, 2, ... R residents, as parts of a wave of R.
     delay_n, delay_m : tuple of float
-        Delay of a work-group ragged in N (M): at once, more from none to half of the tile outside, and more from
-        half to all of it; in waves of R.
+        Delay of a work-group ragged in N (M) by :func:`outside_pieces`; in waves of R.
     corner : float
-        What a corner is late beyond both, per share of the tile outside of both edges; in waves of R.
+        What a corner is late beyond both, per product of both delays: masked in both, it is slow times slow. In
+        waves of R, its delays in the same.
     """
 
     levels: tuple[float, ...]
-    delay_n: Delay = (0.0, 0.0, 0.0)
-    delay_m: Delay = (0.0, 0.0, 0.0)
+    delay_n: Delay = NO_DELAY
+    delay_m: Delay = NO_DELAY
     corner: float = 0.0
+
+    def delays(self, outside_n: Array, outside_m: Array) -> Array:
+        """Delays at edges of which these shares are outside: in N, in M, and their product; shape (n, 3)."""
+        n, m = outside_pieces(outside_n) @ self.delay_n, outside_pieces(outside_m) @ self.delay_m
+        return np.stack([n, m, n * m], axis=1)
+
+    def halfway(self, other: EdgeCosts) -> EdgeCosts:
+        """Return the mean of these costs and others of the same residents."""
+        first, second = (
+            np.array([*costs.levels, *costs.delay_n, *costs.delay_m, costs.corner]) for costs in (self, other)
+        )
+        return EdgeCosts.of(0.5 * (first + second))
+
+    @classmethod
+    def of(cls, values: Array) -> EdgeCosts:
+        """Build from levels, delays in N, delays in M and the corner in a row, shape (R + 7,)."""
+        *levels, n0, n1, n2, m0, m1, m2, corner = (float(value) for value in values)
+        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""
@@ -36,5 +76,4 @@ class EdgeCosts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EdgeCosts:
         """Rebuild from plain data."""
-        n, m = ((float(a), float(b), float(c)) for a, b, c in (data["delay_n"], data["delay_m"]))
-        return cls(tuple(map(float, data["levels"])), n, m, float(data["corner"]))
+        return cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], data["corner"]]))

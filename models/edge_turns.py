@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core_count import SPREADS
 from models.design import ALL_MECHANISMS, Design
-from models.edge_costs import Delay, EdgeCosts
+from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.overlap import fit_overlap, waits_for_memory
@@ -24,7 +25,10 @@ from models.tile_data import LEAST_SAMPLES, TileData
 
 Array = NDArray[np.float64]
 
-_TURNS = 4
+_TURNS = 8
+_FEW_TURNS = 4
+"""To compare residencies by."""
+_LEAST_LOSS = 1e-300
 _ALIKE = 1e-6
 """Sums of squares this close differ by rounding only."""
 _LEAST_LEVEL = 0.01
@@ -51,26 +55,82 @@ def find_edge_costs(
     """
     found = {}
     for label, item in data.items():
-        if not item.hidden and int(item.problem.ragged.sum()) >= LEAST_SAMPLES:
-            test = tests.get(label)
-            costs = _take_turns(item, designs[label], hardware, test if test and test.overlaps else None)
-            if costs is not None:
-                found[label] = costs
+        costs, _ = _take_turns(item, designs[label], hardware, _overlap(tests, label))
+        if costs is not None:
+            found[label] = costs
     return found
 
 
-def _take_turns(item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None) -> EdgeCosts | None:
+def recount_by_chains(
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    tests: Mapping[str, OverlapTest],
+) -> dict[str, int]:
+    """Count the residents of tiles with ragged launches again, fewer of them tried with their chains.
+
+    Residents are first counted with no other edge than the last work-group's. Where edges cost a lot, more
+    residents stand in for them: waves of many levels bend as edges do. With chains, fewer may tell the timings
+    as well.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    designs : mapping of tile label to Design
+        Of the sum, or with all memory terms where a tile overlaps.
+    hardware : Hardware
+        With residencies as counted, without edge costs.
+    tests : mapping of tile label to OverlapTest
+
+    Returns
+    -------
+    dict of tile label to int
+        The residency whose criterion, B log(loss) + 2 R log(B) over B blocks of (M, N), is the least.
+    """
+    found = {}
+    for label, item in data.items():
+        counted, blocks = hardware.residency_of(label), np.unique(item.blocks).size
+        if counted == 1 or not _has_edges(item):
+            continue
+        scores = []
+        for residency in range(1, counted + 1):
+            state = hardware.with_waves(hardware.cores, {**hardware.residency, label: residency})
+            losses = [
+                _take_turns(item, designs[label], other, _overlap(tests, label), _FEW_TURNS)[1]
+                for other in (replace(state, core_spread={label: spread}) for spread in SPREADS)
+            ]
+            scores.append(blocks * np.log(max(min(losses), _LEAST_LOSS)) + 2.0 * residency * np.log(blocks))
+        found[label] = 1 + int(np.argmin(scores))
+    return found
+
+
+def _overlap(tests: Mapping[str, OverlapTest], label: str) -> OverlapTest | None:
+    test = tests.get(label)
+    return test if test and test.overlaps else None
+
+
+def _has_edges(item: TileData) -> bool:
+    """Whether enough launches of known tiles are ragged."""
+    return not item.hidden and int(item.problem.ragged.sum()) >= LEAST_SAMPLES
+
+
+def _take_turns(
+    item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None, turns: int = _TURNS
+) -> tuple[EdgeCosts | None, float]:
+    """Find the edge costs of a tile, if any, and the sum of squared relative residuals of the fit that counts."""
     theta, least = _solved(item, design, hardware, test)
-    best, state = None, hardware
-    for _ in range(_TURNS):
+    best, before, state = None, None, hardware
+    for _ in range(turns if _has_edges(item) else 0):
         costs = edge_costs(item, design, state, theta)
         if costs is None:
             break
-        state = replace(hardware, edges={item.tile.name: costs})
+        # Taken whole, new costs make other chains, which bring the old ones back.
+        before = costs if before is None else before.halfway(costs)
+        state = replace(hardware, edges={item.tile.name: before})
         theta, loss = _solved(item, design, state, test)
         if loss < least * (1.0 - _ALIKE):
-            best, least = costs, loss
-    return best
+            best, least = before, loss
+    return best, least
 
 
 def _solved(item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None) -> tuple[Array, float]:
@@ -108,11 +168,10 @@ def edge_costs(item: TileData, design: Design, hardware: Hardware, theta: Array)
     if levels[-1] <= 0.0:
         return None
 
-    def late(axis: str) -> Delay:
-        names = (f"masked step, {axis}", f"first half outside, {axis}", f"second half outside, {axis}")
-        at_once, first, second = (steps * costs.get(name, 0.0) / float(levels[-1]) for name in names)
-        return at_once, first, second
+    def late(axis: str) -> list[float]:
+        kinds = ("masked step", "outside", "mostly outside")
+        return [steps * costs.get(f"{kind}, {axis}", 0.0) / float(levels[-1]) for kind in kinds]
 
     corner = steps * costs.get("masked corner", 0.0) / float(levels[-1])
     relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
-    return EdgeCosts(tuple(map(float, relative)), late("N"), late("M"), corner)
+    return EdgeCosts.of(np.array([*relative, *late("N"), *late("M"), corner]))

@@ -18,7 +18,7 @@ from models.hardware import Hardware
 from models.hull import MeasuredHull
 from models.result import Estimate, FitResult, TileFit
 
-FORMAT = 6
+FORMAT = 7
 """Version of the file."""
 
 

@@ -67,9 +67,9 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
     return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:]
 
 
-def outside_pieces(share: Array) -> Array:
-    """Pieces of an increasing function of the share outside, linear on either half of it, shape (n, 3)."""
-    return np.stack([share > 0, np.minimum(2.0 * share, 1.0), np.maximum(2.0 * share - 1.0, 0.0)], axis=1)
+def outside(size: NDArray[np.int64], tile: int) -> Array:
+    """Share of the last tile along an axis that lies outside the matrix: 0 where tiles fit, below 1."""
+    return np.asarray(-size % tile / tile)
 
 
 @lru_cache(maxsize=64)
@@ -88,10 +88,8 @@ def _chains(
     rest = np.where(rest > 0, rest, 1.0)
     delays = np.zeros((rows.shape[0], EDGES))
     if masked:
-        outside = 1.0 - rest
-        delays[:, 0] = outside_pieces(outside[:, 1]) @ np.array(costs.delay_n)
-        delays[:, 1] = outside_pieces(outside[:, 0]) @ np.array(costs.delay_m)
-        delays[:, 2] = costs.corner * outside[:, 0] * outside[:, 1]
+        delays = costs.delays(1.0 - rest[:, 1], 1.0 - rest[:, 0])
+        delays[:, 2] *= costs.corner
     lengths = np.ones(rest.shape) if padded else rest
     found = np.zeros((rows.shape[0], len(costs.levels) + EDGES))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)

@@ -21,7 +21,7 @@ from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
 from models.design import Design
-from models.edge_turns import find_edge_costs
+from models.edge_turns import find_edge_costs, recount_by_chains
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.overlap_comparison import OverlapTest
@@ -114,7 +114,8 @@ def find_structure(
         wanted: AbstractSet[str] = data.keys()
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
-            waves, recounted = _recounted(data, computing, hardware, terms, waves, rng)
+            used = {label: wide[label] if label in computing else designs[label] for label in data}
+            waves, recounted = _recounted(data, computing, used, hardware, terms, waves, overlaps, rng)
             wanted = data.keys() - recounted
         elif recounted:
             wanted = recounted
@@ -134,17 +135,23 @@ def find_structure(
 def _recounted(
     data: Mapping[str, TileData],
     computing: Mapping[str, NDArray[np.bool_]],
+    designs: Mapping[str, Design],
     hardware: Hardware,
     terms: Sequence[Term],
     waves: WaveConstants,
+    overlaps: Mapping[str, OverlapTest],
     rng: np.random.Generator,
 ) -> tuple[WaveConstants, frozenset[str]]:
-    """Count residents of tiles that overlap on launches that do not wait for memory; also return which changed."""
+    """Count residents of tiles that overlap on launches that compute, all with chains; also say which changed."""
     residency, held = dict(waves.residency), dict(waves.residency_set)
     for label, rows in computing.items():
         count = count_residents(data[label], rows, hardware, terms, rng)
         if count is not None:
             residency[label], held[label] = count
+    state = hardware.with_waves(hardware.cores, {**hardware.residency, **residency})
+    for label, found in recount_by_chains(data, designs, state, overlaps).items():
+        residency[label] = found
+        held[label] = tuple(sorted({*held[label], found}))
     changed = frozenset(label for label, count in residency.items() if count != waves.residency[label])
     return replace(waves, residency=residency, residency_set=held), changed
 

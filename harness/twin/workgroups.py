@@ -71,8 +71,11 @@ def batch_bytes(
     start: int,
     end: int,
     length: int,
+    sweeps: int,
     slow: float,
     fast: float,
+    last_slow: float,
+    last_fast: float,
     slow_price: float,
     fast_price: float,
     result: float,
@@ -83,16 +86,19 @@ def batch_bytes(
     """Bytes of A and B, at the price of their channels, that come from memory for work-groups start..end - 1.
 
     These are resident together, walk through K together and share their panels of A and B. The raster walks
-    ``length`` panels of the fast operand before it moves on to the next panel of the slow one.
+    ``length`` panels of the fast operand before it moves on to the next panel of the slow one. Of the last panels
+    only what lies inside the matrices is moved: block loads beyond the edge read nothing.
 
     Parameters
     ----------
-    start, end, length : int
-        Indices in raster order, and the work-groups in one sweep along the fast axis.
-    slow, fast, result : float
-        Bytes of one panel of either operand and of one work-group's result.
+    start, end, length, sweeps : int
+        Indices in raster order, the work-groups in one sweep along the fast axis, and the sweeps of the launch.
+    slow, fast, last_slow, last_fast : float
+        Bytes of one panel of either operand, and of the last one.
     slow_price, fast_price : float
         What a byte of either costs, in bytes evenly spread over the channels.
+    result : float
+        Bytes of the results of these work-groups.
     first : float
         Share of a first touch that comes from memory.
     spills : bool
@@ -104,14 +110,22 @@ def batch_bytes(
         fast_panels = min(end - start, length)
     else:
         fast_panels = min(length, length - fast_at + (end - 1) % length + 1)
+    fast_bytes = fast_panels * fast
+    if slow_panels > 1 or end % length == 0:
+        fast_bytes -= fast - last_fast
+    missing = slow - last_slow if (end - 1) // length == sweeps - 1 else 0.0
     again = 1 if fast_at > 0 else 0  # the first slow panel, if the batch before had begun it
-    footprint = slow_panels * slow + fast_panels * fast + (end - start) * result
-    sweep = length * fast + slow
+    again_bytes = again * slow
+    if slow_panels == 1:
+        again_bytes -= again * missing
+    slow_bytes = slow_panels * slow - missing
+    footprint = slow_bytes + fast_bytes + result
+    sweep = (length - 1) * fast + last_fast + slow
     fast_share = first if slow_at == 0 else (miss(max(footprint, sweep), chip) if spills else 0.0)
-    slow_bytes = (slow_panels - again) * slow * first
+    moved = (slow_bytes - again_bytes) * first
     if spills:
-        slow_bytes += again * slow * miss(footprint, chip)
-    return float(fast_panels * fast * fast_price * fast_share + slow_bytes * slow_price)
+        moved += again_bytes * miss(footprint, chip)
+    return float(fast_bytes * fast_price * fast_share + moved * slow_price)
 
 
 @njit
@@ -179,15 +193,17 @@ def demands(
         price_a += share * (channel_imbalance(OPERAND_BYTES * K, kernel.m, OPERAND_BYTES * kernel.k, c, i) - 1.0)
         price_b += share * (channel_imbalance(OPERAND_BYTES * N, B_ROWS, OPERAND_BYTES * kernel.n, c, i) - 1.0)
         price_d += share * (channel_imbalance(RESULT_BYTES * N, D_ROWS, RESULT_BYTES * kernel.n, c, i) - 1.0)
-    panel_a, panel_b = float(OPERAND_BYTES * kernel.m) * K, float(OPERAND_BYTES * kernel.n) * K
-    result = float(RESULT_BYTES * kernel.m) * kernel.n
+    of_row = float(OPERAND_BYTES) * K
+    panel_a, panel_b = kernel.m * of_row, kernel.n * of_row
+    last_a, last_b = rest_m * of_row, rest_n * of_row
     first = 1.0  # share of the operands' first touch that comes from memory
     if not cold:
         total = float(OPERAND_BYTES) * K * (M + N) + float(RESULT_BYTES) * M * N
         first = miss(total, chip) if on.cache_spill else 0.0
     slow, fast = (panel_a, panel_b) if by_n else (panel_b, panel_a)
+    last_slow, last_fast = (last_a, last_b) if by_n else (last_b, last_a)
     slow_price, fast_price = (price_a, price_b) if by_n else (price_b, price_a)
-    length = tiles_n if by_n else tiles_m
+    length, sweeps = (tiles_n, tiles_m) if by_n else (tiles_m, tiles_n)
 
     memory = 0.0
     for index in range(count):
@@ -196,9 +212,29 @@ def demands(
         columns = rest_n if at_n == tiles_n - 1 else kernel.n
         if on.memory_traffic and index % slots == 0:
             end = min(count, index + slots)
-            again = on.cache_spill
-            moved = batch_bytes(index, end, length, slow, fast, slow_price, fast_price, result, first, again, chip)
-            moved += (end - index) * result * price_d
+            result = 0.0
+            for other in range(index, end):
+                beside, along = other // length, other % length
+                down, across = (beside, along) if by_n else (along, beside)
+                height = rest_m if down == tiles_m - 1 else kernel.m
+                result += float(RESULT_BYTES) * height * (rest_n if across == tiles_n - 1 else kernel.n)
+            moved = batch_bytes(
+                index,
+                end,
+                length,
+                sweeps,
+                slow,
+                fast,
+                last_slow,
+                last_fast,
+                slow_price,
+                fast_price,
+                result,
+                first,
+                on.cache_spill,
+                chip,
+            )
+            moved += result * price_d
             # They work side by side, so each takes as long as the bytes of all; those on one core share it, and
             # use no more than they can.
             side_by_side = min(residents, -(-(end - index) // chip.cores))

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from models.inference.covariance import ResidualCovariance, estimate_covariance
 from models.inference.lattice import Lattice
-from models.inference.nnls_batch import solve_batch
 from models.inference.support import one_size
 from models.problem import Problem
-from models.solve import solve_nonnegative
+from models.solve import solve_batch, solve_nonnegative
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.mainloop_length import mainloop_waves
 from models.problem import Problem
 from models.term import Coefficient, Term
 from models.terms.wave_quantization import counted_waves
@@ -48,6 +49,6 @@ class AtomRemainder(Term):
         columns = [padded - problem.flop]
         if not problem.tile.hidden:
             masked = problem.K % problem.tile.k != 0
-            waves = counted_waves(problem, hardware, on)
-            columns += [waves * masked, waves * masked * problem.steps(on)]
+            length = mainloop_waves(problem, hardware, on)
+            columns += [counted_waves(problem, hardware, on) * masked, length * masked * problem.steps(on)]
         return np.stack(columns, axis=1) * float(ATOM in on)

@@ -13,9 +13,10 @@ spread over the slots, or bound the launch by the longest work-group.
 Where edge costs are known, launches are handed out work-group by work-group (:mod:`models.ragged_launches`), and
 what is counted are the delays of the chain of work-groups that ends last, all at one price.
 
-How the delay grows with the share s of the tile that lies outside is left to the timings: any increasing function
-that is linear on 0 < s <= 1/2 and on 1/2 <= s < 1, with a jump at 0. It is a sum of three non-negative multiples.
-A work-group at both edges has both delays, and more by the part of it that lies outside of both.
+How the delay grows with the share of the tile that lies outside is left to the timings: an increasing function with
+a jump at 0, a sum of non-negative multiples (:func:`models.edge_costs.outside_pieces`). A work-group at both edges
+has both delays, and more: as the product of both, where they are known approximately, and until then as the part of
+it that lies outside of both.
 """
 
 from __future__ import annotations
@@ -29,18 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tile import Tile
+from models.edge_costs import outside_pieces
 from models.hardware import Hardware
 from models.limits import Limit, divisible
 from models.problem import PADDING, Problem
-from models.ragged_launches import MASKED, chains, followed, outside_pieces
+from models.ragged_launches import MASKED, chains, followed, outside
 from models.term import Coefficient, Term
 
 Array = NDArray[np.float64]
-
-
-def outside(size: NDArray[np.int64], tile: int) -> Array:
-    """Share of the last tile along an axis that lies outside the matrix: 0 where tiles fit, below 1."""
-    return np.asarray(-size % tile / tile)
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,12 @@ class MaskedEdge(Term):
             for axis in "NM":
                 of = f"per step of {which} ragged in {axis}"
                 found.append(Coefficient(f"{name}masked step, {axis}", "s/step", of))
-                found.append(Coefficient(f"{name}first half outside, {axis}", "s/step", f"{of}, half outside"))
-                found.append(
-                    Coefficient(f"{name}second half outside, {axis}", "s/step", f"{of}, from half to all outside")
-                )
-        found.append(Coefficient("masked corner", "s/step", "per step and share of the tile outside of both edges"))
+                more = f"{of}, as it leaves: half of it half outside"
+                found.append(Coefficient(f"{name}outside, {axis}", "s/step", more))
+                found.append(Coefficient(f"{name}mostly outside, {axis}", "s/step", f"{of}, beyond half outside"))
+        known = tile.name in hardware.edges
+        corner = "product of both delays" if known else "share of the tile outside of both edges"
+        found.append(Coefficient("masked corner", "s/step", f"per step and {corner}"))
         return tuple(found)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
@@ -94,7 +92,7 @@ class MaskedEdge(Term):
         ]
         # Without padding the last work-group is shorter: Limit.EDGE has what its delay is more than that.
         last = (whole if PADDING in on else whole & ~problem.ragged).astype(np.float64)
-        return _delays(problem, (last, last), earlier, last) * _steps(problem, on)
+        return _delays(problem, hardware, (last, last), earlier, last) * _steps(problem, on)
 
     def limit_columns(self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
         """All delays spread over the slots; those of the last work-group; none inside.
@@ -108,15 +106,16 @@ class MaskedEdge(Term):
         if limit is Limit.EDGE:
             slots = hardware.slots_of(problem.tile.name)
             last = (problem.ragged & ~divisible(problem.whole_groups, slots, on)).astype(np.float64)
-            late = _delays(problem, (last, last), (none, none), last) * _steps(problem, on)
+            late = _delays(problem, hardware, (last, last), (none, none), last) * _steps(problem, on)
             return np.asarray(self.columns(problem, hardware, on) + late)
         if limit is Limit.SLOTS:
             slots = hardware.slots_of(problem.tile.name)
             counts = problem.tile_rows / slots, problem.tile_columns / slots
             earlier = None if known else (none, none)
-            return _delays(problem, counts, earlier, none + 1.0 / slots) * _steps(problem, on)
+            return _delays(problem, hardware, counts, earlier, none + 1.0 / slots) * _steps(problem, on)
         count = none + float(limit is Limit.LONGEST)
-        return _delays(problem, (count, count), None if known else (none, none), count) * _steps(problem, on)
+        earlier = None if known else (none, none)
+        return _delays(problem, hardware, (count, count), earlier, count) * _steps(problem, on)
 
     @staticmethod
     def _in_chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
@@ -137,10 +136,12 @@ class MaskedEdge(Term):
         rows = np.flatnonzero(followed(problem, hardware) & whole)
         if rows.size > 0 and MASKED in on:
             late[rows] = chains(problem.take(rows), hardware, on)[1]
-        return _delays(problem, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(problem, on)
+        return _delays(problem, hardware, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(problem, on)
 
 
-def _delays(problem: Problem, last: Sequence[Array], earlier: Sequence[Array] | None, corner: Array) -> Array:
+def _delays(
+    problem: Problem, hardware: Hardware, last: Sequence[Array], earlier: Sequence[Array] | None, corner: Array
+) -> Array:
     """Counted delays by the share outside, shape (n, 13): each pair counts those ragged in N and in M.
 
     Of shape (n, 7) where earlier work-groups are counted with the last one.
@@ -151,7 +152,9 @@ def _delays(problem: Problem, last: Sequence[Array], earlier: Sequence[Array] | 
         for counts in ((last,) if earlier is None else (last, earlier))
         for share, count in zip(shares, counts, strict=True)
     ]
-    return np.concatenate([*found, (corner * shares[0] * shares[1])[:, None]], axis=1)
+    costs = hardware.edges.get(problem.tile.name)
+    both = shares[0] * shares[1] if costs is None else costs.delays(*shares)[:, 2]
+    return np.concatenate([*found, (corner * both)[:, None]], axis=1)
 
 
 def _steps(problem: Problem, on: AbstractSet[str]) -> Array:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.mainloop_length import mainloop_waves
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.terms.wave_quantization import counted_waves
 
 PITCH = "row pitch"
 
@@ -50,8 +50,7 @@ class RowPitch(Term):
         if problem.tile.hidden:
             size_a, size_b = problem.bytes_a, problem.bytes_b
         else:
-            waves = counted_waves(problem, hardware, on)
-            size_a = size_b = waves * problem.steps(on)
+            size_a = size_b = mainloop_waves(problem, hardware, on) * problem.steps(on)
         columns = [
             size * ((problem.element_bytes * hardware.pitch(width)) % granule != 0)
             for size, width in ((size_a, problem.K), (size_b, problem.N))

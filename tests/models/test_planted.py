@@ -63,13 +63,13 @@ def test_a_noiseless_landscape_is_fitted_exactly(exact, exact_fit):
 
 
 def test_merged_columns_carry_each_others_cost(exact, exact_fit):
-    # Half of the tile outside, or nothing: the first half outside is the same column as the masked step.
+    # Half of the tile outside, or nothing: "outside" is half of the column of the masked step.
     tile = exact_fit.tiles["256x128x32"]
     names = [estimate.name for estimate in tile.estimates]
     truth = dict(zip(names, true_coefficients(exact, exact_fit, "256x128x32"), strict=True))
     costs = exact.costs("256x128x32")
-    assert np.isnan(truth["first half outside, M"])
-    expected = costs["masked step, M"] + costs["first half outside, M"]
+    assert np.isnan(truth["outside, M"])
+    expected = costs["masked step, M"] + 0.5 * costs["outside, M"]
     assert truth["masked step, M"] == pytest.approx(expected, rel=1e-6)
 
 

@@ -256,9 +256,9 @@ def test_masked_edge():
     none = [0] * 6
     expected = [
         [0, 0, 0, 0, 0, 0, *none, 0],
-        [2, 2, 1, 0, 0, 0, *none, 0],
-        [0, 0, 0, 2, 0.5, 0, *none, 0],
-        [1, 0.5, 0, 1, 1, 0, *none, 1 / 8],
+        [2, 2 * 7 / 8, 2 / 4, 0, 0, 0, *none, 0],
+        [0, 0, 0, 2, 2 / 32, 0, *none, 0],
+        [1, 1 / 8, 0, 1, 1 / 2, 0, *none, 1 / 8],
     ]
     np.testing.assert_array_equal(columns, expected)
 

@@ -54,25 +54,27 @@ def reference(M, N, K, kernel, cold=False):
         "B": 1 + CHIP.channel_share * (imbalance(2 * N, 32, 2 * kernel.n) - 1),
         "D": 1 + CHIP.channel_share * (imbalance(4 * N, 32, 4 * kernel.n) - 1),
     }
-    panel = {"A": 2 * K * kernel.m, "B": 2 * K * kernel.n}
+    # Only what lies inside the matrices is moved.
+    panel = {("A", i): 2 * K * size for i, size in enumerate(rows)}
+    panel |= {("B", j): 2 * K * size for j, size in enumerate(columns)}
     first = 1.0 if cold else missed(2 * K * (M + N) + 4 * M * N)
     walks_n = len(columns) <= len(rows)
     slow, fast = ("A", "B") if walks_n else ("B", "A")
-    sweep = panel[fast] * (len(columns) if walks_n else len(rows)) + panel[slow]
+    sweep = 2 * K * ((N + kernel.m) if walks_n else (M + kernel.n))
     slots = CHIP.cores * (CHIP.subgroups_per_core // kernel.sub_groups)
     touched, waits, works, loads = set(), [], [], []
     for start in range(0, len(raster), slots):
         batch = raster[start : start + slots]
         panels = {("A", i) for i, _ in batch} | {("B", j) for _, j in batch}
-        result = len(batch) * 4 * kernel.m * kernel.n
-        footprint = sum(panel[name] for name, _ in panels) + result
+        result = sum(4 * rows[i] * columns[j] for i, j in batch)
+        footprint = sum(panel[one] for one in panels) + result
         lost = {slow: missed(footprint), fast: missed(max(footprint, sweep))}
         # Once the first sweep along the fast axis has begun anew, its panels count as touched.
         again = {fast} if batch[0][0 if walks_n else 1] > 0 else set()
         moved = result * price["D"]
         for name, index in panels:
             old = name in again if name == fast else (name, index) in touched
-            moved += panel[name] * price[name] * (lost[name] if old else first)
+            moved += panel[name, index] * price[name] * (lost[name] if old else first)
         touched |= panels
         # One core's work-groups can use a part of it each; together they move what the bandwidth lets through.
         used = min(1, alone * min(slots // CHIP.cores, -(-len(batch) // CHIP.cores)))

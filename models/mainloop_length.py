@@ -1,0 +1,57 @@
+"""How long the mainloops of a launch last, in full waves: masked or misaligned steps cost more all the while.
+
+Such steps slow down whatever runs: full waves, waves that are partly filled, and work-groups that a masked edge
+makes late. As long as costs are not known, only waves can be counted; once they are (:mod:`models.edge_costs`), so
+is how long the others last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.hardware import Hardware
+from models.limits import divisible
+from models.problem import Problem
+from models.ragged_launches import MASKED, chains, followed, outside
+from models.residents import residents
+from models.terms.wave_quantization import counted_waves
+
+Array = NDArray[np.float64]
+
+
+def mainloop_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+    """Length of a launch's mainloops in full waves, shape (n,), in the state that ``on`` asks for.
+
+    Parameters
+    ----------
+    problem : Problem
+    hardware : Hardware
+        With the tile's edge costs, or else its waves are counted, full or not.
+    on : set of str
+        Mechanisms that are on.
+    """
+    tile = problem.tile
+    found = counted_waves(problem, hardware, on)
+    costs = hardware.edges.get(tile.name)
+    if costs is None:
+        return found
+    whole = ~divisible(problem.whole_groups, hardware.slots_of(tile.name), on)
+    levels = np.diff(costs.levels, prepend=0.0)
+    one_by_one = followed(problem, hardware)
+    rows = np.flatnonzero(whole & ~one_by_one)
+    if rows.size > 0:
+        groups, spread = problem.whole_groups[rows], hardware.core_spread_of(tile.name)
+        held = residents(groups, hardware.cores, hardware.residency_of(tile.name), spread)
+        found[rows] = np.diff(held, axis=1, prepend=0.0) @ levels
+    rows = np.flatnonzero(whole & one_by_one)
+    if rows.size > 0:
+        part = problem.take(rows)
+        held, late = chains(part, hardware, on)
+        found[rows] = np.diff(held, axis=1, prepend=0.0) @ levels
+        if MASKED in on:
+            delays = costs.delays(outside(part.N, tile.n), outside(part.M, tile.m)) * [1.0, 1.0, costs.corner]
+            found[rows] += np.sum(late * delays, axis=1)
+    return found
