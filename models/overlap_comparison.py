@@ -78,6 +78,7 @@ def compare_overlap(
     intensity: Array,
     rng: np.random.Generator,
     last: LastWave | None = None,
+    waiting: NDArray[np.bool_] | None = None,
 ) -> OverlapTest | None:
     """Compare sum and overlap on held-out blocks of (M, N).
 
@@ -100,6 +101,8 @@ def compare_overlap(
     last : LastWave, optional
         Of the same launches: overlap wave by wave is then tried beside overlap of whole launches, and the one that
         fits better is compared.
+    waiting : ndarray of bool, shape (n,), optional
+        Cells that were found to wait for memory before: where overlap is fitted from, besides other starts.
 
     Returns
     -------
@@ -111,12 +114,14 @@ def compare_overlap(
         rows = np.sort(rng.permutation(time.size)[:_MOST_CELLS])
         matrix, time, blocks, intensity = matrix[rows], time[rows], blocks[rows], intensity[rows]
         last = None if last is None else last.take(rows)
+        waiting = None if waiting is None else waiting[rows]
     weighted = matrix / time[:, None]
     plain = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
     if np.sqrt(np.mean((weighted @ plain - 1.0) ** 2)) < _EXACT:
         return None
     starts = [waits_for_memory(weighted, plain, resources)]
     starts += [intensity < np.quantile(intensity, share) for share in _QUANTILES]
+    starts += [] if waiting is None else [waiting]
     theta, loss = fit_overlap(matrix, time, resources, starts)
     if last is not None:
         other, less = fit_overlap(matrix, time, resources, starts, last)
@@ -132,6 +137,7 @@ def compare_overlap(
         first = solve_nonnegative(train.T @ train, train.sum(axis=0))
         begin = [waits_for_memory(train, first, resources)]
         begin += [intensity[~out] < np.quantile(intensity[~out], share) for share in _QUANTILES]
+        begin += [] if waiting is None else [waiting[~out]]
         inside, outside = (None if last is None else last.take(part) for part in (~out, out))
         second, _ = fit_overlap(matrix[~out], time[~out], resources, begin, inside)
         held = weighted[out]
@@ -142,5 +148,5 @@ def compare_overlap(
     rows_of, columns_of = places
     folds = int(fold_of_block.max()) + 1
     test = paired_test(losses[0, used], losses[1, used], rows_of[used], columns_of[used], folds)
-    waiting = float(waits_for_memory(weighted, theta, resources).mean())
-    return OverlapTest(test, theta, waiting, last is not None)
+    bound = float(waits_for_memory(weighted, theta, resources).mean())
+    return OverlapTest(test, theta, bound, last is not None)

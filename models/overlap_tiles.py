@@ -55,6 +55,7 @@ def find_overlap(
     fold_of_block: Indices,
     places: tuple[Indices, Indices],
     seed: int,
+    waiting: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, OverlapTest]:
     """Compare sum and overlap on every tile that has a memory cost to overlap.
 
@@ -69,6 +70,8 @@ def find_overlap(
         Row and column of each block.
     seed : int
         Of the cells that large landscapes are thinned to.
+    waiting : mapping of tile label to ndarray of bool, shape (n,)
+        Launches that were found to wait for memory before.
     """
     found = {}
     for number, (label, item) in enumerate(data.items()):
@@ -87,6 +90,7 @@ def find_overlap(
             item.problem.flop / traffic,
             rng,
             LastWave.of(item.problem, hardware, ALL_MECHANISMS),
+            waiting.get(label),
         )
         if test is not None:
             found[label] = test

@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
-from models.design import Design
+from models.design import ALL_MECHANISMS, Design
 from models.edge_turns import find_edge_costs, recount_by_chains
 from models.gram import BlockGram
 from models.hardware import Hardware
+from models.last_wave import LastWave
+from models.overlap import BY_MEMORY, MEMORY, Bounds, bound_by, split
 from models.overlap_comparison import OverlapTest
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
+from models.ragged_launches import MASKED
 from models.reasons import NO_GAIN, ZERO
 from models.select import select_terms
 from models.term import Term
@@ -98,30 +101,36 @@ def find_structure(
         Resamples blocks for confidence sets.
     """
     computing: dict[str, NDArray[np.bool_]] = {}
+    bounded: dict[str, tuple[Bounds, LastWave | None]] = {}
+    masked: frozenset[str] = frozenset()
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
         spreads = profile_core_spread(data, terms, hardware, fold_of_block, rng, computing)
         told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
         hardware = replace(hardware, core_spread=told)
         progress("choosing terms")
-        chosen = {label: _choose(item, terms, hardware, fold_of_block) for label, item in data.items()}
+        chosen = {
+            label: _choose(item, terms, hardware, fold_of_block, bounded.get(label)) for label, item in data.items()
+        }
         designs = {label: design for label, (design, _) in chosen.items()}
         progress("looking for overlap")
         wide = {label: with_memory(designs[label], terms, hardware) for label in data}
-        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, seed)
+        waiting = {label: bounds == BY_MEMORY for label, (bounds, _) in bounded.items()}
+        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, seed, waiting)
         if number == _ROUNDS - 1 or waves is None:
             break
+        bounded = _bounded(data, wide, hardware, overlaps)
+        before, masked = masked, frozenset(label for label in data if MASKED in designs[label].names)
         wanted: AbstractSet[str] = data.keys()
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
             used = {label: wide[label] if label in computing else designs[label] for label in data}
             waves, recounted = _recounted(data, computing, used, hardware, terms, waves, overlaps, rng)
             wanted = data.keys() - recounted
-        elif recounted:
-            wanted = recounted
-        else:
+        elif not (wanted := recounted | (masked ^ before)):
             break
         progress("following ragged launches")
+        hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
         used = {label: wide[label] if label in computing else designs[label] for label in data}
         edges = find_edge_costs({label: data[label] for label in data if label in wanted}, used, hardware, overlaps)
         hardware = replace(hardware, edges={**hardware.edges, **edges})
@@ -156,17 +165,45 @@ def _recounted(
     return replace(waves, residency=residency, residency_set=held), changed
 
 
+def _bounded(
+    data: Mapping[str, TileData],
+    wide: Mapping[str, Design],
+    hardware: Hardware,
+    overlaps: Mapping[str, OverlapTest],
+) -> dict[str, tuple[Bounds, LastWave | None]]:
+    """Find what bounds each launch of tiles that overlap, and their last waves if these count."""
+    found = {}
+    for label, test in overlaps.items():
+        if test.overlaps:
+            problem, design = data[label].problem, wide[label]
+            last = LastWave.of(problem, hardware, ALL_MECHANISMS) if test.by_wave else None
+            resources = design.resources(hardware)
+            found[label] = bound_by(design.matrix(problem, hardware), test.theta, resources, last), last
+    return found
+
+
 def _choose(
-    item: TileData, terms: Sequence[Term], hardware: Hardware, fold_of_block: Indices
+    item: TileData,
+    terms: Sequence[Term],
+    hardware: Hardware,
+    fold_of_block: Indices,
+    bounded: tuple[Bounds, LastWave | None] | None,
 ) -> tuple[Design, dict[str, str]]:
-    """Choose terms by held-out error; also say why the others are left out."""
+    """Choose terms by held-out error; also say why the others are left out.
+
+    Where it is known what bounds the launches of a tile, each of them counts what bounds it: in a sum, costs that
+    others hide make the gain of a term look like chance. Memory terms are all in then, as they are in the fit.
+    """
     every = Design.of(terms, item.tile, hardware)
     matrix = every.matrix(item.problem, hardware)
+    if bounded is not None:
+        matrix = split(matrix, bounded[0], every.resources(hardware), bounded[1])
     sums = BlockGram.of(matrix, item.samples.time, item.blocks, fold_of_block.size)
     widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
     ends = np.cumsum(widths)
     places = [np.arange(end - width, end) for width, end in zip(widths, ends, strict=True)]
-    chosen = select_terms(sums, places, [term.always for term in every.terms], fold_of_block)
+    always = [term.always or (bounded is not None and term.resource == MEMORY) for term in every.terms]
+    chosen = select_terms(sums, places, always, fold_of_block)
     left_out = dict(every.skipped)
     for index, term in enumerate(every.terms):
         if index not in chosen:
