@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from harness.grid import Grid
+from harness.samples import Samples
+from harness.tile import Tile
 from harness.twin import B580, Twin
 from models.additive import AdditiveModel
+from models.blocks import block_labels
+from models.design import Design
+from models.edge_turns import recount_by_chains
+from models.hardware import Hardware
+from models.terms import ALL_TERMS
+from models.tile_data import split_tiles
 
 GRID = Grid.parse("128:4096:128;128:4096:128;1024:4096:1024")
 
@@ -45,3 +53,15 @@ def test_ragged_launches_are_told_as_well_as_whole_ones(fitted):
 def test_tiles_that_always_fit_have_no_edge_costs(fitted):
     _, fit = fitted
     assert set(fit.hardware.edges) == {"256x256x32", "256x128x32", "128x256x32"}
+
+
+def test_fewer_residents_are_seen_with_chains():
+    """Costly edges bend waves of lone work-groups as several residents would; four that are there stay four."""
+    side = np.arange(1, 17) * 240 - 96
+    twin, tiles = Twin(), [Tile.parse("256x256x32"), Tile.parse("128x128x32")]
+    samples = Samples.from_cube(twin.landscape(Grid(side, side, np.array([1024, 2048])), tiles=tiles))
+    every = np.ones(samples.size, dtype=np.bool_)
+    data, _ = split_tiles(samples, block_labels(samples.M, samples.N), (2, 4), every)
+    hardware = Hardware(cores=20, residency=dict.fromkeys(data, 4), cache_bytes=1.8e7, kept_bytes=1.8e7)
+    designs = {label: Design.of(ALL_TERMS, item.tile, hardware) for label, item in data.items()}
+    assert recount_by_chains(data, designs, hardware, {}) == {"256x256x32": 1, "128x128x32": 4}
