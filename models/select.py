@@ -17,14 +17,18 @@ STANDARD_ERRORS = 2.0
 
 
 def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:
-    """Squared relative error of each block under the fit to the other folds, shape (B,)."""
+    """Squared relative error of each block under the fit to the other folds, shape (B,).
+
+    No block counts as worse than a prediction of nothing, 1 a cell: where a fold leaves a column nearly unseen, one
+    block's error may exceed all others', and no gain would be beyond chance.
+    """
     loss = np.zeros(sums.count.size)
     gram, moment, _ = sums.total()
     for fold in np.unique(fold_of_block):
         inside = fold_of_block == fold
         theta = solve_nonnegative(gram - sums.gram[inside].sum(axis=0), moment - sums.moment[inside].sum(axis=0))
         part = BlockGram(sums.gram[inside], sums.moment[inside], sums.count[inside])
-        loss[inside] = part.loss(theta)
+        loss[inside] = np.minimum(part.loss(theta), part.count)
     return loss
 
 

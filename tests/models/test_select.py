@@ -65,3 +65,15 @@ def test_a_term_that_is_zero_on_the_grid_is_not_chosen():
     design, time, _, folds = case(2, 0.1)
     design[:, 3:] = 0
     assert select_terms(BlockGram.of(design, time, BLOCKS, 64), PLACES, ALWAYS, folds) == (0, 1)
+
+
+def test_one_block_that_a_fold_cannot_tell_does_not_outweigh_all_others():
+    """Where the term is missing, a column that stands in for it elsewhere predicts nonsense in one block."""
+    design, time, _, folds = case(3, 2.0)
+    stand_in = 1e-4 * design[:, 2] * np.random.default_rng(3).uniform(size=BLOCKS.size)
+    wild = np.column_stack([design, np.where(BLOCKS == 63, 1e4, stand_in)])
+    sums = BlockGram.of(wild, time, BLOCKS, 64)
+    loss = held_out_loss(sums.take(np.array([0, 1, 5])), folds)
+    assert loss[63] == pytest.approx(sums.count[63])
+    places = [np.array([0, 1, 5]), np.array([2]), np.array([3, 4])]
+    assert select_terms(sums, places, ALWAYS, folds) == (0, 1)
