@@ -10,7 +10,8 @@ shuffled passes:
     away? One cube for each.
 ``lines``
     The same on the lines along N of the bundled fine lines, and on such lines of many more rows: does the period
-    of the row pitch go away, and do those of tiles and waves stay? One cube for each.
+    of the row pitch go away, and do those of tiles and waves stay? Also with tiles whose widths do not divide each
+    other, and are not all multiples of one row pitch. One cube for each.
 ``cache``
     The same shapes with warm and with displaced caches.
 ``queue``
@@ -37,6 +38,7 @@ from harness.backends.backend import Cell
 from harness.backends.cuda.backend import CudaBackend, CudaOptions
 from harness.backends.cuda.torch_blas import TorchBlasBackend
 from harness.backends.cuda.triton import TritonBackend, TritonOptions
+from harness.backends.cuda.triton_variants import NOT_NESTED
 from harness.cube import dense_cube, sparse_cube
 from harness.protocol import TOLERANCE
 from harness.store import save_cube
@@ -164,16 +166,25 @@ def limit_cores(out: Path, repeats: int, rng: np.random.Generator) -> dict[str, 
 
 
 def pad_rows(
-    out: Path, names: Mapping[int, str], shapes: NDArray[np.int64], repeats: int, rng: np.random.Generator
+    out: Path,
+    names: Mapping[int, str],
+    shapes: NDArray[np.int64],
+    repeats: int,
+    rng: np.random.Generator,
+    further: Sequence[Tile] = (),
 ) -> dict[str, Any]:
-    """Measure the same shapes with rows as they come and padded; write two sparse cubes."""
+    """Measure the same shapes with rows as they come and padded; write two sparse cubes.
+
+    The tiles are those of the backends, and ``further`` ones of the Triton kernel.
+    """
     jobs: list[tuple[CudaBackend, Cell]] = []
     triton: dict[int, TritonBackend] = {}
     for pitch in PITCHES:
-        triton[pitch] = TritonBackend(TritonOptions(pitch=pitch))
+        triton[pitch] = TritonBackend(TritonOptions(pitch=pitch, tiles=tuple(further)))
         vendor = TorchBlasBackend(CudaOptions(pitch=pitch))
         for backend in (triton[pitch], vendor):
-            jobs += [(backend, Cell(tile, *map(int, shape))) for tile in backend.tiles for shape in shapes]
+            tiles = (*backend.tiles, *backend.options.tiles)
+            jobs += [(backend, Cell(tile, *map(int, shape))) for tile in tiles for shape in shapes]
     seconds = measure(jobs, repeats, rng)
     per_pitch = np.split(seconds, len(PITCHES))
     cells = [cell for _, cell in jobs[: len(jobs) // len(PITCHES)]]
@@ -190,7 +201,11 @@ def pad_rows(
         },
         "median_where_nothing_changes": float(np.median(ratio[common % PITCHES[1] == 0])),
         "largest_relative_error": {
-            str(pitch): largest_error([job for job in jobs if job[0] is triton[pitch]], rng) for pitch in PITCHES
+            f"{tile}, pitch {pitch}": largest_error(
+                [job for job in jobs if job[0] is backend and job[1].tile == tile], rng, 8
+            )
+            for pitch, backend in triton.items()
+            for tile in (*backend.tiles, *backend.options.tiles)
         },
     }
 
@@ -277,7 +292,7 @@ def main() -> None:
         "pitch": lambda: pad_rows(
             options.out, {p: f"pitch{p}" for p in PITCHES}, pitch_shapes(), options.repeats, rng
         ),
-        "lines": lambda: pad_rows(options.out, LINES, long_shapes(), options.repeats, rng),
+        "lines": lambda: pad_rows(options.out, LINES, long_shapes(), options.repeats, rng, tuple(NOT_NESTED)),
         "cache": lambda: displace_caches(options.repeats, rng),
         "f16": lambda: check_f16(rng),
     }

@@ -1,4 +1,4 @@
-"""Backend ``triton``: six tile variants of one Triton GEMM on an NVIDIA GPU."""
+"""Backend ``triton``: tile variants of one Triton GEMM on an NVIDIA GPU, six by default."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from harness.backends.backend import BackendOptions, Cell
 from harness.backends.cuda.backend import CudaBackend, CudaOptions, Launcher
 from harness.backends.cuda.triton_variants import (
     BAND,
+    NOT_NESTED,
     PERSISTENT,
     VARIANTS,
     VECTOR,
     KernelKey,
     Variant,
+    column_parts,
     sizes,
     work_groups,
 )
@@ -29,6 +31,8 @@ from harness.tile import Tile
 
 _COMPILERS = 8
 """Threads that compile: most of it is the assembler's, a process of its own."""
+
+_GRID: Mapping[Tile, Variant] = {**VARIANTS, **NOT_NESTED}
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,12 @@ class TritonBackend(CudaBackend):
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """The six variants."""
+        """The six variants; those of :data:`NOT_NESTED` are there where they are asked for."""
         return tuple(VARIANTS)
 
     def configuration(self) -> Mapping[str, Any]:
-        """Device, versions, and how each tile is compiled."""
+        """Device, versions, and how each tile is compiled: the six, and what else was asked for."""
+        asked = dict.fromkeys((*self.tiles, *self.options.tiles))
         return {
             **super().configuration(),
             "triton": str(self._triton.__version__),
@@ -83,7 +88,7 @@ class TritonBackend(CudaBackend):
             "cores": self._cores,
             "raster_band": BAND,
             "vector_elements": VECTOR,
-            "variants": {tile.name: asdict(variant) for tile, variant in self._variants.items()},
+            "variants": {tile.name: asdict(self._variants[tile]) for tile in asked if tile in self._variants},
         }
 
     def environment(self) -> Mapping[str, Any]:
@@ -96,9 +101,9 @@ class TritonBackend(CudaBackend):
         return {**super().cube_attributes(), "vector_bytes": VECTOR * ELEMENT_BYTES[self.dtype], **limit}
 
     def unsupported(self, cell: Cell) -> str | None:
-        """Any positive shape that fits runs; only tiles outside the six do not."""
-        if cell.tile not in VARIANTS:
-            return f"tile {cell.tile} is not one of the compiled variants"
+        """Any positive shape that fits runs; only tiles that are no variant do not."""
+        if cell.tile not in self._variants:
+            return f"tile {cell.tile} is none of {', '.join(tile.name for tile in self._variants)}"
         return super().unsupported(cell)
 
     def kernel_of(self, cell: Cell) -> Hashable:
@@ -122,7 +127,7 @@ class TritonBackend(CudaBackend):
         key = KernelKey(tile, even_k=True, aligned_k=True, aligned_n=True, wide_a=False)
         with self._on_device():
             self._buffers.reserve([cell])
-            kernel = self._warmup(self._kernels.idle, key, VARIANTS[tile], (), (0,))
+            kernel = self._warmup(self._kernels.idle, key, _GRID[tile], (), (0,))
             arguments = (*self._buffers.pointers(), *sizes(cell), 2 if store else 0, *_constants(key).values())
             launcher = self._bind(kernel, groups, arguments)
         return float(self._run_queue([launcher], np.array([launches]))[0])
@@ -161,7 +166,7 @@ class TritonBackend(CudaBackend):
 
     @property
     def _variants(self) -> Mapping[Tile, Variant]:
-        return VARIANTS if self._cores is None else PERSISTENT
+        return _GRID if self._cores is None else PERSISTENT
 
     def _prepare_kernels(self, cells: Sequence[Cell]) -> None:
         keys = dict.fromkeys(KernelKey.of(cell, self._pitch) for cell in cells)
@@ -238,9 +243,11 @@ class TritonBackend(CudaBackend):
 def _constants(key: KernelKey) -> dict[str, Any]:
     """Compile-time arguments, in the order of the kernels' signatures."""
     tile = key.tile
+    first, rest = column_parts(tile)
     return {
         "TM": tile.m,
-        "TN": tile.n,
+        "TN": first,
+        "TR": rest,
         "TK": tile.k,
         "BAND": BAND,
         "EVEN_K": key.even_k,

@@ -38,13 +38,29 @@ VARIANTS: Mapping[Tile, Variant] = MappingProxyType(
 )
 """The six tile variants, largest first: the analogue of the paper's six for this kernel."""
 
+NOT_NESTED: Mapping[Tile, Variant] = MappingProxyType(
+    {
+        Tile.of(128, 160, 64): Variant(warps=8, stages=4),
+        Tile.of(128, 96, 64): Variant(warps=8, stages=4),
+        Tile.of(64, 96, 64): Variant(warps=4, stages=4),
+    }
+)
+"""Tiles in two column parts, measured where they are asked for.
+
+Of 96, 128 and 160 columns none divides another, nor are all multiples of 64: that tells periods which scale with
+the tile from one that does not.
+"""
+
 PERSISTENT: Mapping[Tile, Variant] = MappingProxyType(
     {
         **VARIANTS,
+        **NOT_NESTED,
         # Stages for more than half of an H200 core's shared memory: no core can take two programs.
         Tile.of(128, 64, 64): Variant(warps=4, stages=5),
         Tile.of(64, 128, 64): Variant(warps=4, stages=5),
         Tile.of(64, 64, 64): Variant(warps=4, stages=8),
+        Tile.of(128, 96, 64): Variant(warps=8, stages=5),
+        Tile.of(64, 96, 64): Variant(warps=4, stages=6),
     }
 )
 """The same tiles where one program stays on each core."""
@@ -94,6 +110,12 @@ class KernelKey:
         n = aligned[self.aligned_n]
         k = aligned[self.even_k or (self.aligned_k and not self.wide_a)]
         return (aligned[False], n, k, aligned[self.aligned_k], n, n)
+
+
+def column_parts(tile: Tile) -> tuple[int, int]:
+    """Columns of the two parts that a tile is computed in: the largest power of two, and the rest, 0 for none."""
+    first = 1 << (tile.n.bit_length() - 1)
+    return first, tile.n - first
 
 
 def sizes(cell: Cell, pitch: int = 1) -> tuple[int, int, int, int, int, int]:

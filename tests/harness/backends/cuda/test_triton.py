@@ -5,6 +5,7 @@ import pytest
 
 from harness.backends.backend import Cell
 from harness.backends.cuda.triton import TritonBackend, TritonOptions
+from harness.backends.cuda.triton_variants import NOT_NESTED
 from harness.errors import BackendError
 from harness.protocol import TOLERANCE
 from harness.tile import Tile
@@ -22,7 +23,7 @@ ONE = np.array([1])
 @pytest.mark.parametrize("cores", [None, 1, 66])
 def test_results_are_right(dtype, pitch, cores):
     backend = TritonBackend(TritonOptions(dtype=dtype, pitch=pitch, cores=cores))
-    cells = [Cell(tile, *shape) for tile in backend.tiles for shape in SHAPES]
+    cells = [Cell(tile, *shape) for tile in (*backend.tiles, *NOT_NESTED) for shape in SHAPES]
     backend.prepare(cells)
     assert max(backend.relative_error(cell) for cell in cells) <= TOLERANCE[dtype]
     seconds = backend.time(cells, np.full(len(cells), 2), "warm").seconds
@@ -33,7 +34,7 @@ def test_results_are_right(dtype, pitch, cores):
 @pytest.mark.parametrize("cores", [1, 66, 132])
 def test_every_program_has_a_core_of_its_own(cores):
     backend = TritonBackend(TritonOptions(cores=cores))
-    for tile in backend.tiles:
+    for tile in (*backend.tiles, *NOT_NESTED):
         assert backend.cores_used(Cell(tile, 4096, 4096, 128)) == cores
     assert backend.cores_used(Cell(TILE, 128, 128, 128)) == 1
 
@@ -73,6 +74,24 @@ def test_idle_kernels_cost_a_few_microseconds():
     for store in (False, True):
         assert 0 < backend.time_idle(TILE, 132, 200, store=store) < 2e-5
     assert 0 < backend.time_bare(200) < 2e-5
+
+
+def test_tiles_in_two_parts_are_there_where_they_are_asked_for():
+    ordinary = TritonBackend()
+    assert not set(ordinary.tiles) & set(NOT_NESTED)
+    more = TritonBackend(TritonOptions(tiles=tuple(NOT_NESTED)))
+    assert list(more.configuration()["variants"]) == [tile.name for tile in (*ordinary.tiles, *NOT_NESTED)]
+    assert list(ordinary.configuration()["variants"]) == [tile.name for tile in ordinary.tiles]
+    assert all(more.unsupported(Cell(tile, 100, 100, 100)) is None for tile in NOT_NESTED)
+    assert "is none of 256x128x64, " in more.unsupported(Cell(Tile.of(128, 224, 64), 100, 100, 100))
+
+
+@pytest.mark.parametrize("tile", NOT_NESTED, ids=str)
+def test_tiles_in_two_parts_keep_their_registers(tile):
+    """What a kernel spills it loads again in every step: no such tile would be worth measuring."""
+    backend = TritonBackend()
+    backend.prepare([Cell(tile, 1024, 1024, 1024), Cell(tile, 1024, 1024, 1040)])
+    assert [kernel["spills"] for kernel in backend.environment()["kernels"]] == [0, 0]
 
 
 @pytest.mark.parametrize("cores", [0, -1, 100_000])

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from harness.backends.backend import Cell
-from harness.backends.cuda.triton_variants import KernelKey, sizes, work_groups
+from harness.backends.cuda.triton_variants import KernelKey, column_parts, sizes, work_groups
 from harness.tile import Tile
 
 torch = pytest.importorskip("torch", reason="needs the extra 'triton'")
@@ -25,6 +25,7 @@ if not CUDA and Version(triton.__version__) < Version("3.7") and Version(np.__ve
 triton_gemm = importlib.import_module("harness.backends.cuda.triton_gemm")
 
 SMALL = Tile.of(16, 32, 16)
+TWO_PARTS = (Tile.of(16, 48, 16), Tile.of(16, 80, 32))
 SHAPES = [(16, 32, 16), (64, 64, 64), (40, 72, 48), (17, 33, 19), (1, 1, 1), (1, 40, 5), (33, 1, 64), (100, 90, 7)]
 
 
@@ -42,7 +43,7 @@ def relative_error(kernel, cell, pitch=1, programs=None, dtype=torch.float16):
     key = KernelKey.of(cell, pitch)
     tile = cell.tile
     kernel[(programs or work_groups(cell),)](
-        a, b, d, *sizes(cell, pitch), tile.m, tile.n, tile.k, 2, key.even_k, key.wide_a
+        a, b, d, *sizes(cell, pitch), tile.m, *column_parts(tile), tile.k, 2, key.even_k, key.wide_a
     )
     lda, ldb = sizes(cell, pitch)[3:5]
     left = torch.as_strided(a, (cell.M, cell.K), (lda, 1)).float()
@@ -57,6 +58,19 @@ def relative_error(kernel, cell, pitch=1, programs=None, dtype=torch.float16):
 def test_gemm(shape, pitch):
     """Ragged edges, masked K, and rows padded to vectors or not."""
     assert relative_error(triton_gemm.gemm, Cell(SMALL, *shape), pitch) < 1e-3
+
+
+@pytest.mark.parametrize("columns", [1, 31, 32, 33, 47, 48, 49, 79, 80, 81, 97, 130, 160])
+@pytest.mark.parametrize("tile", TWO_PARTS, ids=str)
+@pytest.mark.parametrize(("K", "pitch"), [(32, 1), (21, 1), (21, 16)])
+def test_a_tile_in_two_parts(columns, tile, K, pitch):
+    """The edge of D before, in, and after each part of a tile; whole and masked K."""
+    assert relative_error(triton_gemm.gemm, Cell(tile, 40, columns, K), pitch) < 1e-3
+
+
+@pytest.mark.parametrize("tile", TWO_PARTS, ids=str)
+def test_persistent_programs_walk_over_tiles_in_two_parts(tile):
+    assert relative_error(triton_gemm.persistent, Cell(tile, 50, 170, 21), programs=3) < 1e-3
 
 
 @pytest.mark.parametrize("shape", SHAPES)

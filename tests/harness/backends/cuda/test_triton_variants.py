@@ -3,7 +3,16 @@
 import pytest
 
 from harness.backends.backend import Cell
-from harness.backends.cuda.triton_variants import PERSISTENT, VARIANTS, VECTOR, KernelKey, sizes, work_groups
+from harness.backends.cuda.triton_variants import (
+    NOT_NESTED,
+    PERSISTENT,
+    VARIANTS,
+    VECTOR,
+    KernelKey,
+    column_parts,
+    sizes,
+    work_groups,
+)
 from harness.tile import Tile
 
 TILE = Tile.of(128, 64, 64)
@@ -20,11 +29,12 @@ def test_padded_rows_widen_the_columns_to_whole_vectors_only():
 
 
 @pytest.mark.parametrize("pitch", [16, 64, 512])
-def test_padding_adds_no_work_group(pitch):
+@pytest.mark.parametrize("tile", [TILE, Tile.of(128, 96, 64)], ids=str)
+def test_padding_adds_no_work_group(pitch, tile):
     for n in range(1, 600):
-        cell = Cell(TILE, 128, n, 64)
+        cell = Cell(tile, 128, n, 64)
         columns = sizes(cell, pitch)[1]
-        assert -(-columns // TILE.n) == work_groups(cell)
+        assert -(-columns // tile.n) == work_groups(cell)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,23 @@ def test_an_example_promises_no_more_than_every_cell_of_its_kernel_keeps(pitch):
 
 def test_a_persistent_program_fills_more_than_half_a_core():
     """Two programs cannot share an H200 core's 228 KB of shared memory: bf16 stages of A and B."""
-    assert set(PERSISTENT) == set(VARIANTS)
+    assert set(PERSISTENT) == {*VARIANTS, *NOT_NESTED}
     for tile, variant in PERSISTENT.items():
         assert 2 * variant.stages * 2 * tile.k * (tile.m + tile.n) > 228 * 1024
+
+
+def test_parts_are_powers_of_two_and_make_up_the_tile():
+    expected = {64: (64, 0), 96: (64, 32), 160: (128, 32), 256: (256, 0)}
+    assert {n: column_parts(Tile.of(64, n, 64)) for n in expected} == expected
+    for tile in PERSISTENT:
+        first, rest = column_parts(tile)
+        assert first + rest == tile.n
+        assert first & (first - 1) == rest & (rest - 1) == 0
+    assert all(column_parts(tile)[1] == 0 for tile in VARIANTS), "kernels that landscapes were measured with"
+
+
+def test_of_the_widths_none_divides_another():
+    """Not so among the six, where 64 divides all."""
+    widths = sorted({tile.n for tile in NOT_NESTED} | {128})
+    assert len(widths) >= 3
+    assert all(wide % narrow for narrow in widths for wide in widths if wide > narrow)
