@@ -17,7 +17,8 @@ BUNDLED = {
 """Names of the bundled landscapes and what they hold."""
 
 INTERVENTIONS = {
-    "h200_bf16_rows_plain": "sparse: ten lines along N at step 16, rows directly after each other",
+    "h200_bf16_rows_plain": "sparse: ten lines along N at step 16, nine Triton tiles and the vendor library, "
+    "rows directly after each other",
     "h200_bf16_rows_padded": "sparse: the same lines in the same passes, rows padded to 64 elements",
 }
 """Names of the bundled interventions (:mod:`harness.landscapes.interventions_h200`) and what they hold."""
