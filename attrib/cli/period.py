@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +30,13 @@ def period(
     tile: Annotated[
         str | None, typer.Option("--tile", metavar="TILE", help="Tile to test; by default each of the cube's.")
     ] = None,
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CUBE",
+            help="The same shapes with padded rows: test what padding took away, on the ratio of both times.",
+        ),
+    ] = None,
     draws: Annotated[int, typer.Option(min=199, help="Block permutations of each test.")] = 1999,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 0,
     as_json: Json = False,
@@ -37,16 +46,37 @@ def period(
         raise InputError(f"--axis {axis!r}: expected M, N or K")
     held = read_at(at, axis)
     opened = read_cubes([cube])[0]
+    other = None if without is None else read_cubes([without])[0]
     chosen = read_tile(tile, opened)
 
-    from attrib.periods import compare_laws, find_periods, lines_of
+    from attrib.periods import (
+        compare_laws,
+        compare_paired_laws,
+        find_paired_periods,
+        find_periods,
+        lines_of,
+        paired_lines,
+        removed_pitch,
+    )
     from harness.cube import tiles_of
 
+    if other is None:
+        take, find, compare = (
+            partial(lines_of, opened),
+            partial(find_periods, opened),
+            partial(compare_laws, opened),
+        )
+        about: dict[str, Any] = {}
+    else:
+        take = partial(paired_lines, opened, other)
+        find = partial(find_paired_periods, opened, other)
+        compare = partial(compare_paired_laws, opened, other)
+        about = {"pair": {"pitch_multiple": [1, removed_pitch(opened, other)]}}
     findings: list[PeriodFinding] = []
     usable, refusals = [], []
     for item in tiles_of(opened) if chosen is None else (chosen,):
         try:
-            lines_of(opened, axis, item, held)
+            take(axis, item, held)
             usable.append(item)
         except NotApplicableError as refusal:
             refusals.append(str(refusal))
@@ -55,12 +85,14 @@ def period(
     with progress() as say:
         for item in usable:
             say(f"tile {item.name}")
-            findings += find_periods(opened, axis, item, held, draws=draws, seed=seed)
-        laws = compare_laws(opened, axis, held) if chosen is None else None
+            findings += find(axis, item, held, draws=draws, seed=seed)
+        laws = compare(axis, held) if chosen is None else None
     if as_json:
-        data = {"periods": [finding.to_contract() for finding in findings]}
+        data = {**about, "periods": [finding.to_contract() for finding in findings]}
         show_json(data if laws is None else {**data, "laws": laws.to_dict()})
         return
+    if other is not None:
+        show("Times of the cube over those of the cube without: what both have cancels.\n")
     for name in dict.fromkeys(finding.tile for finding in findings):
         _show_tile(name, axis, [finding for finding in findings if finding.tile == name])
     for text in refusals:

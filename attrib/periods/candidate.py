@@ -87,7 +87,12 @@ class Facts:
 
 
 def candidates(lines: Sequence[Line], facts: Facts) -> tuple[Candidate, ...]:
-    """List the periods that mechanisms predict for lines of one tile, largest first.
+    """List the periods that mechanisms predict for lines of one tile, largest first (:func:`every_candidate`)."""
+    return merged(every_candidate(lines, facts))
+
+
+def every_candidate(lines: Sequence[Line], facts: Facts) -> tuple[Candidate, ...]:
+    """List what each mechanism predicts by itself, also where several predict the same period.
 
     Tile: its width along the axis. Waves: C R work-groups fill a wave, so along M or N a wave holds
     C R / ceil(other / its tile) tiles. Row pitch: the elements of a cache line, of half a line and of the vector
@@ -127,11 +132,11 @@ def candidates(lines: Sequence[Line], facts: Facts) -> tuple[Candidate, ...]:
         add(CHANNELS, channels * interleave / bytes_, False, True)
     if facts.atom is not None:
         add(ATOM, facts.atom["MNK".index(axis)], True, False)
-    return tuple(sorted(_merged(found), key=lambda item: -item.period))
+    return tuple(found)
 
 
-def _merged(found: Sequence[Candidate]) -> list[Candidate]:
-    """Join candidates of the same periods: one axis cannot tell them apart."""
+def merged(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Join candidates of the same periods, which one axis cannot tell apart; largest first."""
     joined: dict[tuple[float, ...], Candidate] = {}
     for item in found:
         known = joined.get(item.periods)
@@ -145,7 +150,7 @@ def _merged(found: Sequence[Candidate]) -> list[Candidate]:
             known.comb or item.comb,
             known.slots or item.slots,
         )
-    return [item for item in joined.values() if item.period > 1.0]
+    return tuple(sorted((item for item in joined.values() if item.period > 1.0), key=lambda item: -item.period))
 
 
 def tooth_columns(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from attrib.periods.candidate import Candidate, Facts, candidates, tooth_columns, wave_count
 from attrib.periods.guards import untestable
 from attrib.periods.interval import PeriodInterval, period_interval
-from attrib.periods.line import Line, lines_of
+from attrib.periods.line import Line, lines_of, some_lines
 from attrib.periods.one_period import PeriodHypothesis, period_test
 from attrib.periods.scan import scan_periods
 from harness.errors import InputError
@@ -125,12 +125,21 @@ def find_periods(
     InputError, NotApplicableError
         If an argument is wrong, or the cube has no such line.
     """
+    checked_draws(draws)
+    chosen = some_lines(lines_of(cube, axis, tile, at), most_lines)
+    return judge_candidates(chosen, candidates(chosen, Facts.of(cube)), draws=draws, seed=seed)
+
+
+def checked_draws(draws: int) -> None:
+    """Refuse fewer permutations than a p-value below the level takes.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 199.
+    """
     if draws < 199:
         raise InputError(f"{draws} permutations cannot reach small p-values: take 199 or more")
-    lines = lines_of(cube, axis, tile, at)
-    taken = np.unique(np.linspace(0, len(lines) - 1, min(len(lines), most_lines)).round().astype(int))
-    chosen = tuple(lines[number] for number in taken)
-    return judge_candidates(chosen, candidates(chosen, Facts.of(cube)), draws=draws, seed=seed)
 
 
 def judge_candidates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ from attrib.periods.autocorrelation import common_autocorrelation, innovations, 
 from attrib.periods.design import design, nested
 from attrib.periods.guards import FEWEST_PER_PERIOD, misses_teeth
 from attrib.periods.harmonics import orthonormal, slow, waves
-from attrib.periods.line import Line, lines_of
+from attrib.periods.line import Line, lines_of, some_lines
 from attrib.periods.permutation import Group, null_distribution, permutation_p_value
 from harness.cube import tiles_of
 from harness.errors import NotApplicableError
+from harness.tile import Tile
 
 Array = NDArray[np.float64]
 
@@ -110,15 +111,19 @@ def compare_laws(
     LawComparison
         Not testable where fewer than two widths remain, or widths are nested and no size is a multiple of them.
     """
+    lines = lines_of_tiles(tiles_of(cube), lambda tile: lines_of(cube, axis, tile, at))
+    return compare_laws_of_lines(axis, lines, draws=draws, seed=seed)
+
+
+def lines_of_tiles(tiles: Sequence[Tile], lines_of_tile: Callable[[Tile], tuple[Line, ...]]) -> tuple[Line, ...]:
+    """Take at most eight lines of every tile that tells its size and has any."""
     lines: list[Line] = []
-    for tile in tiles_of(cube):
+    for tile in tiles:
         try:
-            found = () if tile.hidden else lines_of(cube, axis, tile, at)
+            lines += () if tile.hidden else some_lines(lines_of_tile(tile), _MOST_LINES)
         except NotApplicableError:
             continue
-        kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), _MOST_LINES)).round().astype(int))
-        lines += [found[number] for number in kept] if found else []
-    return compare_laws_of_lines(axis, lines, draws=draws, seed=seed)
+    return tuple(lines)
 
 
 def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499, seed: int = 0) -> LawComparison:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,3 +121,9 @@ def lines_of(
             "measure one, or choose other sizes"
         )
     return tuple(found)
+
+
+def some_lines(lines: Sequence[Line], most: int) -> tuple[Line, ...]:
+    """Take at most so many lines, evenly from all."""
+    taken = np.unique(np.linspace(0, len(lines) - 1, min(len(lines), most)).round().astype(int))
+    return tuple(lines[number] for number in taken)

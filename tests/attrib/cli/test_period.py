@@ -80,3 +80,59 @@ def test_bad_input_is_one_line(attrib, lines_file, arguments, said):
 def test_no_cube(attrib, tmp_path):
     (tmp_path / "x.nc").write_text("no cube")
     assert "x.nc" in attrib("period", tmp_path / "x.nc", "--axis", "N").refusal
+
+
+@pytest.fixture(scope="module")
+def pair_files(tmp_path_factory):
+    """Rows as they come and padded, of two tiles and the library."""
+    folder = tmp_path_factory.mktemp("pair")
+    for rows in ("plain", "padded"):
+        cube = bundled_cube(f"h200_bf16_rows_{rows}")
+        kept = cube["tile"].isin(["64x64x64", "128x96x64", "vendor"]).values
+        save_cube(cube.isel(sample=kept), folder / f"{rows}.nc")
+    return folder / "plain.nc", folder / "padded.nc"
+
+
+def test_a_pair_tells_the_pitch_from_a_tile_of_its_width(attrib, pair_files):
+    plain, padded = pair_files
+    ended = attrib("period", plain, "--without", padded, "--axis", "N", "--draws", 499, "--json")
+    assert ended.status == 0
+    data = json.loads(ended.out)
+    assert data["pair"] == {"pitch_multiple": [1, 64]}
+    found = {(item["tile"], item["mechanism"]): item for item in data["periods"]}
+    pitch = found["64x64x64", "row pitch, line of 128 B"]
+    assert pitch["status"] == "detected"
+    assert pitch["lower"] <= 64 <= pitch["upper"]
+    assert ("64x64x64", "tile width or row pitch, line of 128 B") not in found
+    assert data["laws"]["law"] == "fixed"
+    assert "pair" not in json.loads(attrib("period", plain, "--axis", "N", "--draws", 199, "--json").out)
+
+
+def test_the_table_of_a_pair_says_what_it_is_of(attrib, pair_files):
+    plain, padded = pair_files
+    ended = attrib("period", plain, "--without", padded, "--axis", "N", "--tile", "vendor", "--draws", 199)
+    assert ended.status == 0
+    assert ended.out.startswith("Times of the cube over those of the cube without: what both have cancels.")
+    assert "Tile vendor, along N" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("swapped", "arguments", "said"),
+    [
+        (True, ["--axis", "N"], "the cube has pitch_multiple 64, without: 1; expected rows as they come (1) first"),
+        (False, ["--axis", "N", "--at", "M=7777"], "has no line of at least 12 samples along N at M=7777"),
+        (False, ["--axis", "M"], "has no line of at least 12 samples along M"),
+        (False, ["--axis", "N", "--tile", "128x128x64"], "is not in the cube"),
+    ],
+)
+def test_pairs_that_cannot_be_tested_are_one_line(attrib, pair_files, swapped, arguments, said):
+    plain, padded = reversed(pair_files) if swapped else pair_files
+    assert said in attrib("period", plain, "--without", padded, *arguments).refusal
+
+
+def test_cubes_that_are_no_pair_are_one_line(attrib, pair_files, lines_file, tmp_path):
+    plain, padded = pair_files
+    assert "nothing was changed between them" in attrib("period", plain, "--without", plain, "--axis", "N").refusal
+    refusal = attrib("period", lines_file, "--without", padded, "--axis", "N").refusal
+    assert "tile 256x128x64 is not in the cube without the mechanism, which has 64x64x64" in refusal
+    assert "missing.nc" in attrib("period", plain, "--without", tmp_path / "missing.nc", "--axis", "N").refusal
