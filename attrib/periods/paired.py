@@ -209,7 +209,7 @@ def _of_pair(finding: PeriodFinding, removed: set[str]) -> PeriodFinding:
     """Say that the null is of a ratio, and of what stayed why some of it may be left."""
     reason = finding.reason
     if finding.status == DETECTED and finding.mechanism is not None and finding.mechanism not in removed:
-        left = "was not changed, and cancels in part: costs add up, and their logarithms do not"
+        left = "was not changed, and cancels in part, as costs do that add up rather than multiply"
         reason = f"{reason}; {left}" if reason else left
     null = f"in the ratio of both times, {finding.null}" if finding.null else ""
     return replace(finding, null=null, reason=reason)

@@ -115,3 +115,16 @@ def test_a_design_refuses_what_whole_sizes_cannot_sample():
         design((64,), (4,))
     with pytest.raises(InputError, match="positive"):
         design(())
+
+
+@pytest.mark.parametrize(("rows", "law"), [("plain", "fixed"), ("padded", "proportional")])
+def test_the_law_on_the_h200_is_that_of_what_costs_more(rows, law):
+    """Widths of 96 and 160 tell a fixed 64 from a harmonic: with padded rows the tile's own period is left."""
+    found = compare_laws(bundled_cube(f"h200_bf16_rows_{rows}"), "N", draws=199)
+    assert found.status == "detected"
+    assert found.law.startswith(law)
+    assert not found.note
+    if law == "fixed":
+        assert found.fixed_period == pytest.approx(64, rel=0.01)
+    else:
+        assert found.proportional_ratio == pytest.approx(1, rel=0.01)
