@@ -18,12 +18,13 @@ from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import fit_overlap, waits_for_memory
-from models.overlap_comparison import OverlapTest
+from models.overlap import BY_MEMORY, Bounds, fit_overlap
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 
 Array = NDArray[np.float64]
+Bounded = tuple[Bounds, LastWave | None]
+"""What bounds each launch of a tile that overlaps, and its last waves if these count."""
 
 _TURNS = 8
 _FEW_TURNS = 4
@@ -39,7 +40,7 @@ def find_edge_costs(
     data: Mapping[str, TileData],
     designs: Mapping[str, Design],
     hardware: Hardware,
-    tests: Mapping[str, OverlapTest],
+    bounded: Mapping[str, Bounded],
 ) -> dict[str, EdgeCosts]:
     """Find the edge costs of tiles whose launches are told better by chains of work-groups.
 
@@ -50,12 +51,12 @@ def find_edge_costs(
         Of the sum, or with all memory terms where a tile overlaps.
     hardware : Hardware
         Without edge costs.
-    tests : mapping of tile label to OverlapTest
-        Which tiles overlap, and their coefficients.
+    bounded : mapping of tile label to (Bounds, LastWave or None)
+        Of tiles that overlap: what was found to bound their launches, and their last waves if these count.
     """
     found = {}
     for label, item in data.items():
-        costs, _ = _take_turns(item, designs[label], hardware, _overlap(tests, label))
+        costs, _ = _take_turns(item, designs[label], hardware, bounded.get(label))
         if costs is not None:
             found[label] = costs
     return found
@@ -65,7 +66,7 @@ def recount_by_chains(
     data: Mapping[str, TileData],
     designs: Mapping[str, Design],
     hardware: Hardware,
-    tests: Mapping[str, OverlapTest],
+    bounded: Mapping[str, Bounded],
 ) -> dict[str, int]:
     """Count the residents of tiles with ragged launches again, fewer of them tried with their chains.
 
@@ -80,7 +81,7 @@ def recount_by_chains(
         Of the sum, or with all memory terms where a tile overlaps.
     hardware : Hardware
         With residencies as counted, without edge costs.
-    tests : mapping of tile label to OverlapTest
+    bounded : mapping of tile label to (Bounds, LastWave or None)
 
     Returns
     -------
@@ -96,17 +97,12 @@ def recount_by_chains(
         for residency in range(1, counted + 1):
             state = hardware.with_waves(hardware.cores, {**hardware.residency, label: residency})
             losses = [
-                _take_turns(item, designs[label], other, _overlap(tests, label), _FEW_TURNS)[1]
+                _take_turns(item, designs[label], other, bounded.get(label), _FEW_TURNS)[1]
                 for other in (replace(state, core_spread={label: spread}) for spread in SPREADS)
             ]
             scores.append(blocks * np.log(max(min(losses), _LEAST_LOSS)) + 2.0 * residency * np.log(blocks))
         found[label] = 1 + int(np.argmin(scores))
     return found
-
-
-def _overlap(tests: Mapping[str, OverlapTest], label: str) -> OverlapTest | None:
-    test = tests.get(label)
-    return test if test and test.overlaps else None
 
 
 def _has_edges(item: TileData) -> bool:
@@ -115,10 +111,10 @@ def _has_edges(item: TileData) -> bool:
 
 
 def _take_turns(
-    item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None, turns: int = _TURNS
+    item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None, turns: int = _TURNS
 ) -> tuple[EdgeCosts | None, float]:
     """Find the edge costs of a tile, if any, and the sum of squared relative residuals of the fit that counts."""
-    theta, least = _solved(item, design, hardware, test)
+    theta, least = _solved(item, design, hardware, bounded)
     best, before, state = None, None, hardware
     for _ in range(turns if _has_edges(item) else 0):
         costs = edge_costs(item, design, state, theta)
@@ -127,25 +123,22 @@ def _take_turns(
         # Taken whole, new costs make other chains, which bring the old ones back.
         before = costs if before is None else before.halfway(costs)
         state = replace(hardware, edges={item.tile.name: before})
-        theta, loss = _solved(item, design, state, test)
+        theta, loss = _solved(item, design, state, bounded)
         if loss < least * (1.0 - _ALIKE):
             best, least = before, loss
     return best, least
 
 
-def _solved(item: TileData, design: Design, hardware: Hardware, test: OverlapTest | None) -> tuple[Array, float]:
+def _solved(item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None) -> tuple[Array, float]:
     """Coefficients and their sum of squared relative residuals."""
     matrix = design.matrix(item.problem, hardware)
-    weighted = matrix / item.samples.time[:, None]
-    if test is None:
+    if bounded is None:
+        weighted = matrix / item.samples.time[:, None]
         theta = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
         return theta, float(np.sum((1.0 - weighted @ theta) ** 2))
-    resources = design.resources(hardware)
-    plain = hardware if not hardware.edges else replace(hardware, edges={})
-    before = design.matrix(item.problem, plain), design.resources(plain)
-    starts = [waits_for_memory(before[0], test.theta, before[1])]
-    last = LastWave.of(item.problem, hardware, ALL_MECHANISMS) if test.by_wave else None
-    return fit_overlap(matrix, item.samples.time, resources, starts, last)
+    bounds, last = bounded
+    now = None if last is None else LastWave.of(item.problem, hardware, ALL_MECHANISMS)
+    return fit_overlap(matrix, item.samples.time, design.resources(hardware), [bounds == BY_MEMORY], now)
 
 
 def edge_costs(item: TileData, design: Design, hardware: Hardware, theta: Array) -> EdgeCosts | None:

@@ -21,11 +21,11 @@ from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
 from models.design import ALL_MECHANISMS, Design
-from models.edge_turns import find_edge_costs, recount_by_chains
+from models.edge_turns import Bounded, find_edge_costs, recount_by_chains
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import BY_MEMORY, MEMORY, Bounds, bound_by, split
+from models.overlap import BY_MEMORY, MEMORY, bound_by, split
 from models.overlap_comparison import OverlapTest
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
 from models.ragged_launches import MASKED
@@ -101,7 +101,7 @@ def find_structure(
         Resamples blocks for confidence sets.
     """
     computing: dict[str, NDArray[np.bool_]] = {}
-    bounded: dict[str, tuple[Bounds, LastWave | None]] = {}
+    bounded: dict[str, Bounded] = {}
     masked: frozenset[str] = frozenset()
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
@@ -125,14 +125,14 @@ def find_structure(
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
             used = {label: wide[label] if label in computing else designs[label] for label in data}
-            waves, recounted = _recounted(data, computing, used, hardware, terms, waves, overlaps, rng)
+            waves, recounted = _recounted(data, computing, used, hardware, terms, waves, bounded, rng)
             wanted = data.keys() - recounted
         elif not (wanted := recounted | (masked ^ before)):
             break
         progress("following ragged launches")
         hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
         used = {label: wide[label] if label in computing else designs[label] for label in data}
-        edges = find_edge_costs({label: data[label] for label in data if label in wanted}, used, hardware, overlaps)
+        edges = find_edge_costs({label: data[label] for label in data if label in wanted}, used, hardware, bounded)
         hardware = replace(hardware, edges={**hardware.edges, **edges})
         hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
         if not computing and not edges:
@@ -148,7 +148,7 @@ def _recounted(
     hardware: Hardware,
     terms: Sequence[Term],
     waves: WaveConstants,
-    overlaps: Mapping[str, OverlapTest],
+    bounded: Mapping[str, Bounded],
     rng: np.random.Generator,
 ) -> tuple[WaveConstants, frozenset[str]]:
     """Count residents of tiles that overlap on launches that compute, all with chains; also say which changed."""
@@ -158,7 +158,7 @@ def _recounted(
         if count is not None:
             residency[label], held[label] = count
     state = hardware.with_waves(hardware.cores, {**hardware.residency, **residency})
-    for label, found in recount_by_chains(data, designs, state, overlaps).items():
+    for label, found in recount_by_chains(data, designs, state, bounded).items():
         residency[label] = found
         held[label] = tuple(sorted({*held[label], found}))
     changed = frozenset(label for label, count in residency.items() if count != waves.residency[label])
@@ -170,7 +170,7 @@ def _bounded(
     wide: Mapping[str, Design],
     hardware: Hardware,
     overlaps: Mapping[str, OverlapTest],
-) -> dict[str, tuple[Bounds, LastWave | None]]:
+) -> dict[str, Bounded]:
     """Find what bounds each launch of tiles that overlap, and their last waves if these count."""
     found = {}
     for label, test in overlaps.items():
@@ -187,7 +187,7 @@ def _choose(
     terms: Sequence[Term],
     hardware: Hardware,
     fold_of_block: Indices,
-    bounded: tuple[Bounds, LastWave | None] | None,
+    bounded: Bounded | None,
 ) -> tuple[Design, dict[str, str]]:
     """Choose terms by held-out error; also say why the others are left out.
 

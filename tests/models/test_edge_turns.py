@@ -65,3 +65,6 @@ def test_fewer_residents_are_seen_with_chains():
     hardware = Hardware(cores=20, residency=dict.fromkeys(data, 4), cache_bytes=1.8e7, kept_bytes=1.8e7)
     designs = {label: Design.of(ALL_TERMS, item.tile, hardware) for label, item in data.items()}
     assert recount_by_chains(data, designs, hardware, {}) == {"256x256x32": 1, "128x128x32": 4}
+    # The same where overlap was found with the residents that were counted first: all these launches compute.
+    computing = {label: (np.zeros(item.samples.size, dtype=np.int8), None) for label, item in data.items()}
+    assert recount_by_chains(data, designs, hardware, computing) == {"256x256x32": 1, "128x128x32": 4}
