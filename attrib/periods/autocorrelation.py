@@ -36,15 +36,20 @@ def common_autocorrelation(lines: Sequence[tuple[Array, Array]]) -> float:
         Coefficient of the autoregression, between -0.3 and 0.98.
     """
     likelihood = np.zeros(_CANDIDATES.size)
+    # Lines of one grid share their trend, and then its decomposition.
+    shared: dict[int, tuple[Array, list[Array]]] = {}
     for values, trend in lines:
-        freedom = values.size - trend.shape[1]
+        shared.setdefault(id(trend), (trend, []))[1].append(values)
+    for trend, found in shared.values():
+        rows = np.stack(found)
+        freedom = rows.shape[1] - trend.shape[1]
         for place, phi in enumerate(_CANDIDATES):
             q, r = np.linalg.qr(innovations(trend.T, phi).T)
-            left = innovations(values, phi)
-            left = left - q @ (q.T @ left)
-            size = np.maximum(left @ left, np.finfo(np.float64).tiny)
+            left = innovations(rows, phi)
+            left = left - (left @ q) @ q.T
+            sizes = np.maximum(np.square(left).sum(axis=1), np.finfo(np.float64).tiny)
             determinant = np.log(np.abs(np.diag(r))).sum() - 0.5 * np.log(1.0 - phi**2)
-            likelihood[place] -= 0.5 * freedom * np.log(size) + determinant
+            likelihood[place] -= 0.5 * freedom * np.log(sizes).sum() + rows.shape[0] * determinant
     best = int(np.argmax(likelihood))
     if not 0 < best < _CANDIDATES.size - 1:
         return float(_CANDIDATES[best])

@@ -159,18 +159,18 @@ def compare_laws_of_lines(axis: str, lines: Sequence[Line], *, draws: int = 499,
         )
     groups = []
     total = np.zeros(fixed.size + scaled.size)
-    laws_of = [
-        _LawStatistic(line, fixed, np.round(scaled * widths[0] / _width(line)).astype(np.int64), unit)
-        for line in usable
-    ]
+    known: dict[tuple[bytes, int], _LawStatistic] = {}
+    for line in usable:
+        if (line.x.tobytes(), _width(line)) not in known:
+            numbers = np.round(scaled * widths[0] / _width(line)).astype(np.int64)
+            known[line.x.tobytes(), _width(line)] = _LawStatistic(line, fixed, numbers, unit)
+    laws_of = [known[line.x.tobytes(), _width(line)] for line in usable]
     phi = common_autocorrelation(
         [(line.log_throughput, law.nuisance) for line, law in zip(usable, laws_of, strict=True)]
     )
     for line, law in zip(usable, laws_of, strict=True):
-        residual = law.residual(line.log_throughput)
-        total += law(residual)
-        shocks = innovations(law.refilled(residual, rng)[None], phi)
-        groups.append(Group(shocks, of_innovations(law, phi)))
+        total += law(law.residual(line.log_throughput))
+        groups.append(Group(law.shocks(line.log_throughput, phi, rng)[None], of_innovations(law, phi)))
     null = null_distribution(groups, [_BLOCK] * len(groups), draws, rng).max(axis=1)
     laws = total[: fixed.size], total[fixed.size :]
     evidence = [float(logsumexp(values) - np.log(values.size)) for values in laws]
@@ -226,11 +226,18 @@ class _LawStatistic:
         """Line less its trend."""
         return np.asarray(y - self.nuisance @ (self.nuisance.T @ y))
 
-    def refilled(self, residual: Array, rng: np.random.Generator) -> Array:
-        """Residual with noise of its size in the trend's dimensions."""
-        taken = self.nuisance.shape[1]
-        size = float(np.sqrt(np.square(residual).sum() / max(1, residual.size - taken)))
-        return np.asarray(residual + self.nuisance @ (rng.standard_normal(taken) * size))
+    def shocks(self, y: Array, phi: float, rng: np.random.Generator) -> Array:
+        """Innovations of the line's autoregression beside the trend, with as much noise where the trend is.
+
+        Trend and line are freed of the autoregression before one is taken off the other (generalized least squares,
+        Aitken 1935). Filled up before, slow innovations would be too small: slow noise is the largest part of what
+        neighbours share, and the trend takes it.
+        """
+        trend, _ = np.linalg.qr(innovations(self.nuisance.T, phi).T)
+        whole = innovations(y, phi)
+        left = whole - trend @ (trend.T @ whole)
+        size = float(np.sqrt(np.square(left).sum() / max(1, left.size - trend.shape[1])))
+        return np.asarray(left + trend @ (rng.standard_normal(trend.shape[1]) * size))
 
     def __call__(self, residual: Array) -> Array:
         power = np.square(residual @ self._columns)

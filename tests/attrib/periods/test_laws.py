@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from attrib.periods import compare_laws, compare_laws_of_lines, design, nested
+from attrib.periods.autocorrelation import innovations
+from attrib.periods.laws import _LawStatistic
 from harness.errors import InputError
 from harness.landscapes import bundled_cube
 from harness.tile import Tile
@@ -54,6 +56,22 @@ def test_many_lines_with_slow_noise_do_not_add_up_to_a_period(draw_line):
         ]
         detected += compare_laws_of_lines("N", lines, draws=99, seed=seed).status == "detected"
     assert detected <= 2
+
+
+def test_innovations_are_as_large_where_the_trend_is_as_elsewhere(draw_line):
+    """Slow noise is large; what fills the trend's place has to be as large, or shuffled lines lack it."""
+    inside, outside = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        line = draw_line(rng, 128, correlation=0.8)
+        law = _LawStatistic(line, np.arange(20, 60), np.arange(20, 60), 1 / (4 * line.span))
+        shocks = law.shocks(line.log_throughput, 0.8, rng)
+        trend, _ = np.linalg.qr(innovations(law.nuisance.T, 0.8).T)
+        taken = trend.T @ shocks
+        inside.append(np.mean(taken**2))
+        outside.append((shocks @ shocks - taken @ taken) / (128 - taken.size))
+    assert np.mean(outside) == pytest.approx(0.005**2 * (1 - 0.8**2), rel=0.05)
+    assert np.mean(inside) == pytest.approx(np.mean(outside), rel=0.15)
 
 
 def test_the_published_grid_is_not_testable_and_says_what_is(draw_line):
