@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -120,15 +119,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--keep", type=Path, help="file of results, one chip a line")
     options = parser.parse_args()
-    began = perf_counter()
     tests = study(options.seed, options.draws, options.workers, options.keep)
     lines = [
         "# Tests of mechanisms that a simulated chip does not have",
         "",
         f"Written by `docs/twin_nulls.py`: {len({test['chip'] for test in tests})} chips of random numbers, each "
         f"without {TOGETHER} of {len(OFF)} mechanisms and measured with {TILES} tiles, seed {options.seed}; "
-        f"{SIDE.size} x {SIDE.size} x {DEPTH.size} sizes, {SURROGATES} surrogates a test; {options.workers} "
-        f"processes, {perf_counter() - began:.0f} s.",
+        f"{SIDE.size} x {SIDE.size} x {DEPTH.size} sizes, {SURROGATES} surrogates a test.",
         "",
         f"Found: p at most 5 %, before any correction; looked for are {BAND[0]:.1%} to {BAND[1]:.1%}. Standard",
         "errors are over chips. Memory and computing overlap on these chips; where the tiles together do not show",
