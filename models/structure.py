@@ -3,9 +3,10 @@
 Each of these is told best when the others are known. They are found in turns:
 
 1. cores out of step, terms and overlap, with the residents that were counted on all launches;
-2. residents of tiles that overlap are counted again on launches that compute, and chains of ragged launches are
-   followed; then all of 1 again, with the spread of the cores told from launches that compute;
-3. where residents changed, chains of those tiles, and all of 1 once more.
+2. residents of tiles that overlap are counted again on launches that compute, those of tiles with ragged launches
+   with chains, and chains of ragged launches are followed; then all of 1 again, the spread of the cores told from
+   launches that compute, and terms chosen by what bounds each launch;
+3. where residents changed, or masked edges came or went, chains of those tiles, and all of 1 once more.
 """
 
 from __future__ import annotations
