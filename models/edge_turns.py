@@ -30,6 +30,7 @@ _TURNS = 8
 _FEW_TURNS = 4
 """To compare residencies by."""
 _LEAST_LOSS = 1e-300
+"""Of a logarithm: an exact fit has none."""
 _ALIKE = 1e-6
 """Sums of squares this close differ by rounding only."""
 _LEAST_LEVEL = 0.01
