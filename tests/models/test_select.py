@@ -77,3 +77,12 @@ def test_one_block_that_a_fold_cannot_tell_does_not_outweigh_all_others():
     assert loss[63] == pytest.approx(sums.count[63])
     places = [np.array([0, 1, 5]), np.array([2]), np.array([3, 4])]
     assert select_terms(sums, places, ALWAYS, folds) == (0, 1)
+
+
+def test_a_term_that_costs_nothing_here_is_never_chosen():
+    """Not even by the rounding of sums that it does not change."""
+    for seed in range(20):
+        design, time, _, folds = case(seed)
+        design[:, 2] = 0.0
+        sums = BlockGram.of(design, time, BLOCKS, 64)
+        assert 1 not in select_terms(sums, PLACES, ALWAYS, folds)
