@@ -9,6 +9,9 @@ is the half-normal mixture of tests at a boundary (Self & Liang 1987).
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many.
+
+Columns of a term that one size alone tells from the others (:mod:`models.inference.support`) are no part of its
+test.
 """
 
 from __future__ import annotations
@@ -149,6 +152,13 @@ def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence
         note = "not testable: the model has nothing else"
     elif len(sizes := {surrogates.one_size[int(j)] for j in own[np.diag(whole)[own] > 0]}) == 1 and sizes != {""}:
         note = f"not testable: {ONE_SIZE}, {sizes.pop()}: anything else that is special there may be it"
+    else:
+        alone = [surrogates.by_size.told_alone(int(j), base) if surrogates.partial[j] else "" for j in own]
+        told = np.array([size == "" for size in alone]) & (np.diag(whole)[own] > 0)
+        if not told.any():
+            named = " or ".join(sorted({size for size in alone if size}))
+            note = f"not testable: {ONE_SIZE}, {named}: anything else that is special there may be it"
+        own = own[told]
     if note:
         return NestedTest(name, name in model, 0.0, 0.0, None, None, note=note)
     found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.inference.covariance import ResidualCovariance, estimate_covariance
 from models.inference.lattice import Lattice
-from models.inference.support import one_size
+from models.inference.support import SizeGrams, one_size
 from models.problem import Problem
 from models.solve import solve_batch, solve_nonnegative
 
@@ -83,6 +83,10 @@ class Surrogates:
         Mean of each column over the fitted time.
     one_size : tuple of str, length p
         The only size at which each column costs anything (:func:`models.inference.support.one_size`).
+    by_size : SizeGrams
+        Of the same columns.
+    partial : ndarray of bool, shape (p,)
+        Columns that cost something in some launches and nothing in others.
     """
 
     grams: Array
@@ -95,6 +99,8 @@ class Surrogates:
     residual: Array
     means: Array
     one_size: tuple[str, ...]
+    by_size: SizeGrams
+    partial: NDArray[np.bool_]
 
     @classmethod
     def draw(
@@ -159,6 +165,8 @@ class Surrogates:
             residual,
             weighted.mean(axis=0),
             one_size(problem, columns),
+            SizeGrams.of(problem, weighted, lattice),
+            (columns != 0).any(axis=0) & (columns == 0).any(axis=0),
         )
 
     def compare(self, base: Indices, larger: Indices) -> HeldOut:

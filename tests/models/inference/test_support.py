@@ -4,8 +4,9 @@ import numpy as np
 
 from harness.tile import Tile
 from models.design import ALL_MECHANISMS
+from models.inference.lattice import Lattice
 from models.inference.nested import judge_additions
-from models.inference.support import one_size
+from models.inference.support import ALONE, SizeGrams, one_size
 from models.inference.surrogates import Surrogates
 from models.problem import Problem
 from models.terms.pipeline_fill import PipelineFill
@@ -54,3 +55,28 @@ def test_fill_is_tested_on_two_short_k_and_not_on_one(bench):
             assert test.note == (
                 "not testable: told by one size alone, K = 64: anything else that is special there may be it"
             )
+
+
+def test_what_others_leave_of_a_column_may_be_of_one_size():
+    """A column of all N that is smooth but for one of them: beside the smooth ones, that one tells it."""
+    problem = shapes([64, 512, 1024])
+    smooth, jump = problem.N / 960.0, (problem.N == 1200) * 1.0
+    every = np.stack([np.ones(problem.size), smooth, smooth + jump, smooth + (problem.N % 480 > 0)], axis=1)
+    grams = SizeGrams.of(problem, every, Lattice.of(problem.M, problem.N, problem.K))
+    assert grams.told_alone(2, np.array([0, 1])) == "N = 1200"
+    assert grams.told_alone(3, np.array([0, 1])) == ""
+    # Without the smooth ones, all sizes tell it.
+    assert grams.told_alone(2, np.array([], dtype=np.int64)) == ""
+
+
+def test_squares_by_size_are_those_of_a_least_squares_fit():
+    rng = np.random.default_rng(3)
+    problem = shapes([64, 512])
+    columns = rng.random((problem.size, 5))
+    columns[:, 4] += 30.0 * (problem.M == 720)
+    left = columns[:, 4] - columns[:, :4] @ np.linalg.lstsq(columns[:, :4], columns[:, 4], rcond=None)[0]
+    share = (left[problem.M == 720] ** 2).sum() / (left**2).sum()
+    grams = SizeGrams.of(problem, columns, Lattice.of(problem.M, problem.N, problem.K))
+    assert share > ALONE
+    assert grams.told_alone(4, np.arange(4)) == "M = 720"
+    assert grams.told_alone(0, np.arange(1, 5)) == ""
