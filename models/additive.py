@@ -125,20 +125,21 @@ class AdditiveModel:
             raise FitError(f"all cubes of a fit must find the caches alike, these {' and '.join(sorted(caches))}")
         if caches == {"warm"}:
             hardware = replace(hardware, kept_bytes=hardware.cache_bytes)
+        summed = tuple(term for term in self.terms if not term.needs_overlap)
         say("counting cores")
         grid = {label: item.among(in_main) for label, item in data.items()}
         known = limit or device.cores
-        waves = count_cores_of_tiles(grid, hardware, self.terms, known, rng)
+        waves = count_cores_of_tiles(grid, hardware, summed, known, rng)
         if waves is not None and not waves.identified and also:
             # Shapes measured for this very question may tell what the grid does not.
-            waves = count_cores_of_tiles(data, hardware, self.terms, known, rng)
+            waves = count_cores_of_tiles(data, hardware, summed, known, rng)
         if waves is not None:
             hardware = hardware.with_waves(waves.cores, waves.residency)
         say("finding the cache size")
         cache = profile_cache(
             {label: (item.problem, item.samples.time, item.blocks) for label, item in grid.items()},
             hardware,
-            self.terms,
+            summed,
             rng,
         )
         # The best size serves the model even where rivals are tenable: the nominal one would bias the other costs.
@@ -147,20 +148,20 @@ class AdditiveModel:
         say("looking for channels and granularities")
         # Streams of their own: what is looked for here changes no fold and no draw.
         own = np.random.default_rng((self.seed, 1))
-        channels = profile_channels(data, hardware, self.terms, n_blocks, own)
+        channels = profile_channels(data, hardware, summed, n_blocks, own)
         stated_pair = hardware.channels, hardware.interleave_bytes
         refuted = channels.refutes(*stated_pair)
         if refuted:
             channels = channels.noting(*stated_pair)
         if refuted or (channels.identified and hardware.channels is None):
             hardware = replace(hardware, channels=channels.pair[0], interleave_bytes=channels.pair[1])
-        granules = granularities(data, hardware, self.terms, own)
+        granules = granularities(data, hardware, summed, own)
         effective: dict[str, Constant] = {}
         for label, item in list(data.items()):
             if item.tile.hidden:
                 say(f"looking for the effective tile of {label}")
                 found = effective_tile(
-                    grid[label].problem, grid[label].samples.time, grid[label].blocks, hardware, self.terms
+                    grid[label].problem, grid[label].samples.time, grid[label].blocks, hardware, summed
                 )
                 if found is not None:
                     data[label] = item.with_tile(found.tile)
@@ -228,15 +229,14 @@ class AdditiveModel:
             hardware,
             [("cache_bytes", cache), ("channels", channels.channels), *spreads.items()],
             {label: fits[label].theta for label in overlapping},
-            frozenset(label for label in overlapping if overlaps[label].by_wave),
+            {label: overlaps[label].how for label in overlapping},
             own,
         )
         profiled = Profiled(structure.waves, cache, channels, granules, effective, spreads, others)
         fits = {
             label: replace(
                 with_constants(label, fit, profiled, hardware),
-                overlap=label in overlapping,
-                by_wave=label in overlapping and overlaps[label].by_wave,
+                overlap=overlaps[label].how if label in overlapping else None,
             )
             for label, fit in fits.items()
         }

@@ -12,6 +12,11 @@ its chain. The launch lasts exactly as long as the chain,
 
 n(j) work-groups of the chain having run beside j - 1 others, and k(e) having waited at edge e. Given the chain, the
 time is linear in the costs; which chain it is depends on them, as what bounds a launch does elsewhere.
+
+Where work-groups move their bytes while they compute, each takes the longer of both. Those handed out together
+share the bytes that all of them move, which come as fast to a slow core as to a fast one; the last of a launch are
+few, and move few. The chain is then that of the longer work-groups; counted are what it would take for its
+computing alone, and for its bytes alone.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ EDGES = 3
 
 _FREE, _LATE, _RUNNING = 0, 1, 2
 _ROUNDING = 1e-12
+_LATER = 1e-6
 _GOLDEN = 0.6180339887498949
 
 
@@ -45,6 +51,7 @@ def critical_chains(
     delays: Array,
     levels: Array,
     rates: Array,
+    memory: Array,
     chains: Array,
 ) -> None:
     """Follow the chains of many launches.
@@ -60,12 +67,15 @@ def critical_chains(
     levels : ndarray, shape (R,)
         c(1) to c(R) = 1.
     rates : ndarray, shape (cores,)
-    chains : ndarray, shape (n, R + 3)
-        Filled: n(1) to n(R), then the chain's delays at edges ragged in N, in M and in both.
+    memory : ndarray, shape (n,)
+        What the bytes of a full wave take, in what its computing takes at rate 1.
+    chains : ndarray, shape (n, R + 4)
+        Filled: n(1) to n(R), then the chain's delays at edges ragged in N, in M and in both, and how long its
+        work-groups would take for their bytes alone, of what all bytes of the launch take.
     """
     residency, cores = levels.size, rates.size
     size = cores * residency
-    width = residency + EDGES
+    width = residency + EDGES + 1
     state = np.zeros(size, dtype=np.int8)
     due, need = np.zeros(size), np.zeros(size)
     chain, begun = np.zeros((size, width)), np.zeros((size, residency))
@@ -73,6 +83,8 @@ def critical_chains(
     done_each, seen, event = np.zeros(cores), np.zeros(cores), np.zeros(cores)
     at_level = np.zeros((cores, residency))
     before = np.zeros((cores, width))
+    # What of a work-group's progress it needs for computing alone, and for a unit of memory alone.
+    computing, moving = np.zeros(size), np.zeros(size)
     for launch in range(tiles.shape[0]):
         tiles_m, tiles_n = tiles[launch, 0], tiles[launch, 1]
         length = tiles_n if tiles[launch, 2] == 1 else tiles_m
@@ -113,6 +125,13 @@ def critical_chains(
                 if in_m and in_n:
                     late += delays[launch, 2]
                     chain[slot, residency + 2] += 1.0
+                together = min(size, count - issued // size * size)
+                beside = min(residency, -(-together // cores))
+                # Slow cores end a little later even so, and the fastest takes as many of the next as it holds.
+                a_wave = rates[core] * together / size / levels[beside - 1] * (1.0 - _LATER * rates[core])
+                longer = max(need[slot], memory[launch] * a_wave)
+                computing[slot], moving[slot] = need[slot] / longer, a_wave / longer
+                need[slot] = longer
                 state[slot] = _LATE
                 due[slot] = now + late
                 taken[core] += 1
@@ -138,7 +157,10 @@ def critical_chains(
                     taken[core] -= 1
                     ended += 1
                     before[core] = chain[slot]
-                    before[core, :residency] += at_level[core] - begun[slot]
+                    for j in range(residency):
+                        progress = at_level[core, j] - begun[slot, j]
+                        before[core, j] += progress * computing[slot]
+                        before[core, residency + EDGES] += progress * levels[j] * moving[slot] * size / count
                     if ended == count:
                         chains[launch] = before[core]
             begin, end = np.inf, np.inf

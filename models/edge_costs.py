@@ -44,12 +44,19 @@ class EdgeCosts:
     corner : float
         What a corner is late beyond both, per product of both delays: masked in both, it is slow times slow. In
         waves of R, its delays in the same.
+    byte : float
+        What a byte of traffic takes, where memory and computing overlap: in waves of R of ``steps`` steps. 0 where
+        they add up.
+    steps : float
+        Mainloop steps of these waves.
     """
 
     levels: tuple[float, ...]
     delay_n: Delay = NO_DELAY
     delay_m: Delay = NO_DELAY
     corner: float = 0.0
+    byte: float = 0.0
+    steps: float = 1.0
 
     def delays(self, outside_n: Array, outside_m: Array) -> Array:
         """Delays at edges of which these shares are outside: in N, in M, and their product; shape (n, 3)."""
@@ -59,15 +66,16 @@ class EdgeCosts:
     def halfway(self, other: EdgeCosts) -> EdgeCosts:
         """Return the mean of these costs and others of the same residents."""
         first, second = (
-            np.array([*costs.levels, *costs.delay_n, *costs.delay_m, costs.corner]) for costs in (self, other)
+            np.array([*costs.levels, *costs.delay_n, *costs.delay_m, costs.corner, costs.byte, costs.steps])
+            for costs in (self, other)
         )
         return EdgeCosts.of(0.5 * (first + second))
 
     @classmethod
     def of(cls, values: Array) -> EdgeCosts:
-        """Build from levels, delays in N, delays in M and the corner in a row, shape (R + 7,)."""
-        *levels, n0, n1, n2, m0, m1, m2, corner = (float(value) for value in values)
-        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner)
+        """Build from levels, delays in N, delays in M, corner, byte and steps in a row, shape (R + 9,)."""
+        *levels, n0, n1, n2, m0, m1, m2, corner, byte, steps = (float(value) for value in values)
+        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner, byte, steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""
@@ -76,4 +84,5 @@ class EdgeCosts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EdgeCosts:
         """Rebuild from plain data."""
-        return cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], data["corner"]]))
+        values = [*data["levels"], *data["delay_n"], *data["delay_m"], data["corner"], data["byte"], data["steps"]]
+        return cls.of(np.array(values))

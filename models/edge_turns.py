@@ -17,14 +17,13 @@ from models.core_count import SPREADS
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
-from models.last_wave import LastWave
-from models.overlap import BY_MEMORY, Bounds, fit_overlap
+from models.overlap import Overlap, fit_overlap
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 
 Array = NDArray[np.float64]
-Bounded = tuple[Bounds, LastWave | None]
-"""What bounds each launch of a tile that overlaps, and its last waves if these count."""
+Bounded = tuple[Array, Overlap]
+"""What each launch of a tile that overlaps counts of computing and of memory, shape (2, n), and how it overlaps."""
 
 _TURNS = 8
 _FEW_TURNS = 4
@@ -52,8 +51,8 @@ def find_edge_costs(
         Of the sum, or with all memory terms where a tile overlaps.
     hardware : Hardware
         Without edge costs.
-    bounded : mapping of tile label to (Bounds, LastWave or None)
-        Of tiles that overlap: what was found to bound their launches, and their last waves if these count.
+    bounded : mapping of tile label to Bounded
+        Of tiles that overlap.
     """
     found = {}
     for label, item in data.items():
@@ -82,7 +81,7 @@ def recount_by_chains(
         Of the sum, or with all memory terms where a tile overlaps.
     hardware : Hardware
         With residencies as counted, without edge costs.
-    bounded : mapping of tile label to (Bounds, LastWave or None)
+    bounded : mapping of tile label to Bounded
 
     Returns
     -------
@@ -118,7 +117,7 @@ def _take_turns(
     theta, least = _solved(item, design, hardware, bounded)
     best, before, state = None, None, hardware
     for _ in range(turns if _has_edges(item) else 0):
-        costs = edge_costs(item, design, state, theta)
+        costs = edge_costs(item, design, state, theta, overlapping=bounded is not None)
         if costs is None:
             break
         # Taken whole, new costs make other chains, which bring the old ones back.
@@ -137,12 +136,14 @@ def _solved(item: TileData, design: Design, hardware: Hardware, bounded: Bounded
         weighted = matrix / item.samples.time[:, None]
         theta = solve_nonnegative(weighted.T @ weighted, weighted.sum(axis=0))
         return theta, float(np.sum((1.0 - weighted @ theta) ** 2))
-    bounds, last = bounded
-    now = None if last is None else LastWave.of(item.problem, hardware, ALL_MECHANISMS)
-    return fit_overlap(matrix, item.samples.time, design.resources(hardware), [bounds == BY_MEMORY], now)
+    scales, how = bounded
+    law = how.law(item.problem, hardware, ALL_MECHANISMS)
+    return fit_overlap(matrix, item.samples.time, design.resources(hardware), [scales], law)
 
 
-def edge_costs(item: TileData, design: Design, hardware: Hardware, theta: Array) -> EdgeCosts | None:
+def edge_costs(
+    item: TileData, design: Design, hardware: Hardware, theta: Array, *, overlapping: bool = False
+) -> EdgeCosts | None:
     """Take relative costs from the coefficients of a design; ``None`` where a wave costs nothing."""
     costs = {
         column.coefficient.name: float(value) for column, value in zip(design.columns(hardware), theta, strict=True)
@@ -168,4 +169,5 @@ def edge_costs(item: TileData, design: Design, hardware: Hardware, theta: Array)
 
     corner = steps * costs.get("masked corner", 0.0) / float(levels[-1])
     relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
-    return EdgeCosts.of(np.array([*relative, *late("N"), *late("M"), corner]))
+    byte = costs.get("byte", 0.0) / float(levels[-1]) if overlapping else 0.0
+    return EdgeCosts.of(np.array([*relative, *late("N"), *late("M"), corner, byte, steps]))

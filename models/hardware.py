@@ -45,6 +45,9 @@ class Hardware:
         they find it cold, or nobody states how they do.
     edges : mapping of tile label to EdgeCosts
         Of tiles whose ragged launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
+    levels : mapping of tile label to tuple of float
+        Time of a wave of 1, 2, ... R residents, as parts of a wave of R, of tiles that overlap memory and
+        computing.
     """
 
     cores: int = 1
@@ -59,6 +62,7 @@ class Hardware:
     core_spread: Mapping[str, float] = field(default_factory=dict)
     kept_bytes: float = 0.0
     edges: Mapping[str, EdgeCosts] = field(default_factory=dict)
+    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distance between the starts of rows of the given widths, in elements."""
@@ -92,6 +96,7 @@ class Hardware:
             "core_spread": dict(self.core_spread),
             "atom": list(self.atom),
             "edges": {label: costs.to_dict() for label, costs in self.edges.items()},
+            "levels": {label: list(levels) for label, levels in self.levels.items()},
         }
 
     @classmethod
@@ -99,8 +104,9 @@ class Hardware:
         """Rebuild from plain data."""
         m, n, k = data["atom"]
         edges = {label: EdgeCosts.from_dict(costs) for label, costs in data["edges"].items()}
-        plain = {"atom": (int(m), int(n), int(k)), "residency": dict(data["residency"]), "edges": edges}
-        return cls(**{**data, **plain})
+        levels = {label: tuple(values) for label, values in data["levels"].items()}
+        plain = {"residency": dict(data["residency"]), "edges": edges, "levels": levels}
+        return cls(**{**data, **plain, "atom": (int(m), int(n), int(k))})
 
     @classmethod
     def from_device(

@@ -1,11 +1,15 @@
-"""The last wave of a launch: its share of the computing, and of the bytes.
+"""The last wave of a launch, and how long launches wait for their bytes.
 
 Work-groups move their operands while they compute, wave by wave. Where the waves of a launch wait for memory, the
-last one may not: with few work-groups left it moves few bytes, but computes as long as any. Then a launch takes
+last one may not: with few work-groups left it moves few bytes, but computes as long as any. So the last wave
+overlaps for itself (:mod:`models.overlap`), with its share b of the bytes and w of the computing: one of V waves,
+and its part of the work-groups.
 
-    (1 - b) memory + w compute,
-
-with the last wave's share b of the bytes and w of the computing: one of V waves, and its part of the work-groups.
+Work-groups share what they move with those that were handed out with them, and no others make up for it where a
+core has more of them than the next. Of cores that are not quite in step the first takes as many of the last
+work-groups as it holds: their bytes come at the pace of so many on one core (:attr:`Hardware.levels`). Where ragged
+edges make work-groups late, the chain that a launch ends with says how long it waits for bytes
+(:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from numpy.typing import NDArray
 from models.hardware import Hardware
 from models.limits import divisible
 from models.problem import Problem
+from models.ragged_launches import chains, followed
 
 Array = NDArray[np.float64]
 
@@ -33,10 +38,14 @@ class LastWave:
         Of the computing.
     traffic : ndarray, shape (n,)
         Of the bytes.
+    waited : ndarray, shape (n,)
+        Not of the last wave alone: how long the work-groups that a launch waits for wait for memory, of what all
+        its bytes take (:mod:`models.ragged_launches`); 1 where waves end at once.
     """
 
     work: Array
     traffic: Array
+    waited: Array
 
     @classmethod
     def of(cls, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> LastWave:
@@ -51,13 +60,30 @@ class LastWave:
             Mechanisms that are on.
         """
         if problem.tile.hidden:
-            return cls(np.zeros(problem.size), np.zeros(problem.size))
+            return cls(np.zeros(problem.size), np.zeros(problem.size), np.ones(problem.size))
         groups, slots = problem.whole_groups, hardware.slots_of(problem.tile.name)
         waves = np.ceil(groups / slots)
         several = (waves > 1) & ~divisible(groups, slots, on)
         left = groups - (waves - 1) * slots
-        return cls(np.where(several, 1.0 / waves, 0.0), np.where(several, left / groups, 0.0))
+        left, traffic, waited = left * several, np.where(several, left / groups, 0.0), np.ones(problem.size)
+        levels = hardware.levels.get(problem.tile.name, ())
+        if (
+            len(levels) > 1
+            and len(levels) == slots // hardware.cores
+            and hardware.core_spread_of(problem.tile.name) > 0
+        ):
+            # The core that is done first takes as many of the last work-groups as it holds.
+            place = np.array([levels[0], *levels])
+            shared = np.minimum(np.ceil(left / hardware.cores), len(levels)).astype(np.int64)
+            packed = np.minimum(left, len(levels)).astype(np.int64)
+            last = traffic * place[packed] / place[shared]
+            waited = 1.0 + last - traffic
+            traffic = last / waited
+        rows = np.flatnonzero(followed(problem, hardware) & ~divisible(groups, slots, on))
+        if rows.size > 0:
+            waited[rows] = chains(problem.take(rows), hardware, on)[2]
+        return cls(np.where(several, 1.0 / waves, 0.0), traffic, waited)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LastWave:
         """Return the given launches."""
-        return LastWave(self.work[rows], self.traffic[rows])
+        return LastWave(self.work[rows], self.traffic[rows], self.waited[rows])

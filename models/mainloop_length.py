@@ -49,7 +49,7 @@ def mainloop_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -
     rows = np.flatnonzero(whole & one_by_one)
     if rows.size > 0:
         part = problem.take(rows)
-        held, late = chains(part, hardware, on)
+        held, late, _ = chains(part, hardware, on)
         found[rows] = np.diff(held, axis=1, prepend=0.0) @ levels
         if MASKED in on:
             delays = costs.delays(outside(part.N, tile.n), outside(part.M, tile.m)) * [1.0, 1.0, costs.corner]

@@ -16,9 +16,10 @@ from models.conformal import ConformalIntervals
 from models.constants.constant import Constant
 from models.hardware import Hardware
 from models.hull import MeasuredHull
+from models.overlap import Overlap
 from models.result import Estimate, FitResult, TileFit
 
-FORMAT = 7
+FORMAT = 8
 """Version of the file."""
 
 
@@ -90,8 +91,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "intervals": fit.intervals.to_dict(),
         "hull": fit.hull.to_dict(),
         "paths": [list(pair) for pair in fit.paths],
-        "overlap": fit.overlap,
-        "by_wave": fit.by_wave,
+        "overlap": None if fit.overlap is None else fit.overlap.to_dict(),
     }
 
 
@@ -113,6 +113,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         intervals=ConformalIntervals.from_dict(data["intervals"]),
         hull=MeasuredHull.from_dict(data["hull"]),
         paths=tuple((int(a), int(b)) for a, b in data["paths"]),
-        overlap=bool(data["overlap"]),
-        by_wave=bool(data["by_wave"]),
+        overlap=None if data["overlap"] is None else Overlap.from_dict(data["overlap"]),
     )

@@ -2,22 +2,32 @@
 
 The additive model charges every cost in full. On a device that moves data while it computes, a launch takes
 
-    launch + max(compute, memory),
+    launch + (compute^p + memory^p)^(1/p),
 
-each part a sum of non-negative costs; or, where all waves but the last wait for memory, their memory and the last
-one's computing (:mod:`models.last_wave`). Given what bounds each cell, this is linear, so it is fitted by turns
-(as max-affine functions are, Magnani & Boyd 2009): solve with the columns that the bound leaves, find each cell's
-longest bound, repeat; from several starts, because the turns find a local optimum.
+each part a sum of non-negative costs: the longer of the two where p is infinite, and more than it where both last
+about as long, because neither is even in time; p = 1 is their sum. Where the last wave has fewer work-groups and so
+fewer bytes than its computing lasts, the law holds of the waves before it and of the last one, each for itself
+(:mod:`models.last_wave`).
+
+The law is homogeneous: its value is that of its derivatives times the costs. So with each part scaled by its
+derivative it is a linear design, and fitted by turns (Gauss-Newton; of max-affine functions, Magnani & Boyd 2009):
+solve with the parts as scaled, scale by the costs that were found, repeat; from several starts, because the turns
+find a local optimum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hardware import Hardware
 from models.last_wave import LastWave
+from models.problem import Problem
 from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
@@ -25,12 +35,89 @@ Indices = NDArray[np.int64]
 
 MEMORY, COMPUTE = "memory", "compute"
 
-BY_COMPUTE, BY_MEMORY, BY_LAST_WAVE = 0, 1, 2
-"""What bounds a cell."""
-
-Bounds = NDArray[np.int8]
+LONGER = float("inf")
+"""The power with which the longer of memory and computing counts, and nothing of the other."""
 
 _TURNS = 25
+_SETTLED = 1e-6
+"""Largest change of a scale after which the turns have arrived."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How a kernel overlaps memory and computing.
+
+    Attributes
+    ----------
+    by_wave : bool
+        Whether the last wave overlaps for itself, rather than launches as a whole.
+    power : float
+        The p of the law, above 1; infinite where the longer counts alone.
+    """
+
+    by_wave: bool = False
+    power: float = LONGER
+
+    def law(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> OverlapLaw:
+        """Return the law of some launches, with the mechanisms in ``on`` switched on."""
+        return OverlapLaw(self.power, LastWave.of(problem, hardware, on) if self.by_wave else None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, an infinite power as ``None``; :meth:`from_dict` is its inverse."""
+        return {"by_wave": self.by_wave, "power": self.power if np.isfinite(self.power) else None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Overlap:
+        """Rebuild from plain data."""
+        return cls(bool(data["by_wave"]), LONGER if data["power"] is None else float(data["power"]))
+
+
+@dataclass(frozen=True)
+class OverlapLaw:
+    """The law of some launches.
+
+    Attributes
+    ----------
+    power : float
+    last : LastWave or None
+        Their last waves, where these overlap for themselves.
+    """
+
+    power: float = LONGER
+    last: LastWave | None = None
+
+    def take(self, rows: Indices | NDArray[np.bool_]) -> OverlapLaw:
+        """Return the law of the given launches."""
+        return OverlapLaw(self.power, None if self.last is None else self.last.take(rows))
+
+    def scales(self, compute: Array, memory: Array) -> Array:
+        """Derivatives of the law by computing and by memory, shape (2, n).
+
+        Parameters
+        ----------
+        compute, memory : ndarray, shape (n,)
+            Seconds.
+        """
+        if self.last is None:
+            return _derivatives(compute, memory, self.power)
+        work, traffic, waited = self.last.work, self.last.traffic, self.last.waited
+        waits = waited * memory
+        before = _derivatives((1.0 - work) * compute, (1.0 - traffic) * waits, self.power)
+        after = _derivatives(work * compute, traffic * waits, self.power)
+        mine = np.stack([work, traffic])
+        return np.asarray(((1.0 - mine) * before + mine * after) * np.stack([np.ones_like(waited), waited]))
+
+
+def _derivatives(compute: Array, memory: Array, power: float) -> Array:
+    """Derivatives of (compute^p + memory^p)^(1/p), shape (2, n); of equals with p infinite, computing counts."""
+    waits = memory > compute
+    if not np.isfinite(power):
+        return np.stack([~waits, waits]).astype(np.float64)
+    longer, shorter = np.maximum(compute, memory), np.minimum(compute, memory)
+    ratio = np.divide(shorter, longer, out=np.zeros_like(longer), where=longer > 0)
+    of_longer = (1.0 + ratio**power) ** (1.0 / power - 1.0)
+    of_shorter = of_longer * ratio ** (power - 1.0)
+    return np.stack([np.where(waits, of_shorter, of_longer), np.where(waits, of_longer, of_shorter)])
 
 
 def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> NDArray[np.bool_]:
@@ -42,13 +129,14 @@ def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> N
         Design of the sum.
     theta : ndarray, shape (p,)
     resources : sequence of str, length p
-        :attr:`models.term.Term.resource` of each column.
+        What each column keeps busy (:meth:`models.design.Design.resources`).
     """
-    return np.asarray(bound_by(matrix, theta, resources) == BY_MEMORY)
+    moving, computing = parts_of(resources)
+    return np.asarray(matrix[:, moving] @ theta[moving] > matrix[:, computing] @ theta[computing])
 
 
-def bound_by(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Bounds:
-    """Find what bounds each cell, the longest of computing, memory, and memory with the last wave; shape (n,).
+def scales_at(matrix: Array, theta: Array, resources: Sequence[str], law: OverlapLaw) -> Array:
+    """What each cell counts of computing and of memory, shape (2, n).
 
     Parameters
     ----------
@@ -56,29 +144,27 @@ def bound_by(matrix: Array, theta: Array, resources: Sequence[str], last: LastWa
         Design of the sum.
     theta : ndarray, shape (p,)
     resources : sequence of str, length p
-    last : LastWave, optional
-        Of the same launches; without it, memory and computing overlap in a launch as a whole.
+    law : OverlapLaw
+        Of the same launches.
     """
     moving, computing = parts_of(resources)
-    return _longest(matrix[:, computing] @ theta[computing], matrix[:, moving] @ theta[moving], last)
+    return law.scales(matrix[:, computing] @ theta[computing], matrix[:, moving] @ theta[moving])
 
 
-def overlapped(matrix: Array, theta: Array, resources: Sequence[str], last: LastWave | None = None) -> Array:
-    """Design with the columns that what bounds each cell leaves, shape (n, p).
+def overlapped(matrix: Array, theta: Array, resources: Sequence[str], law: OverlapLaw) -> Array:
+    """Design with each part scaled by what the law counts of it, shape (n, p).
 
-    Its product with ``theta`` is launch + max(compute, memory, both with the last wave's computing), and the design
-    is that model's derivative.
+    Its product with ``theta`` is the law's time, and the design is that model's derivative.
     """
-    return split(matrix, bound_by(matrix, theta, resources, last), resources, last)
+    return scaled(matrix, scales_at(matrix, theta, resources, law), resources)
 
 
-def split(matrix: Array, bounds: Bounds, resources: Sequence[str], last: LastWave | None = None) -> Array:
-    """Design with the columns that given bounds leave, shape (n, p)."""
+def scaled(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
+    """Design with its computing and its memory scaled, shape (n, p); ``scales`` as of :func:`scales_at`."""
     moving, computing = parts_of(resources)
-    compute, memory = _counted(bounds, last)
     out = matrix.copy()
-    out[:, moving] *= memory[:, None]
-    out[:, computing] *= compute[:, None]
+    out[:, computing] *= scales[0][:, None]
+    out[:, moving] *= scales[1][:, None]
     return out
 
 
@@ -86,8 +172,8 @@ def fit_overlap(
     matrix: Array,
     time: Array,
     resources: Sequence[str],
-    starts: Sequence[NDArray[np.bool_]],
-    last: LastWave | None = None,
+    starts: Sequence[NDArray[np.bool_] | Array],
+    law: OverlapLaw,
 ) -> tuple[Array, float]:
     """Fit memory costs that overlap with computing to relative errors.
 
@@ -97,9 +183,10 @@ def fit_overlap(
     time : ndarray, shape (n,)
         Seconds.
     resources : sequence of str, length p
-    starts : sequence of ndarray of bool, shape (n,)
-        Cells first taken as waiting for memory.
-    last : LastWave, optional
+    starts : sequence of ndarray
+        Cells first taken as waiting for memory alone, the others for computing, of shape (n,); or what each cell
+        counts at first, of shape (2, n).
+    law : OverlapLaw
 
     Returns
     -------
@@ -114,51 +201,29 @@ def fit_overlap(
     order = np.concatenate([neither, computing, moving])
     back = np.argsort(order)
     weighted = np.asfortranarray(matrix[:, order] / time[:, None])
-    kinds = np.split(weighted, [neither.size, neither.size + computing.size], axis=1)
+    ends = [neither.size, neither.size + computing.size]
+    kinds = np.split(weighted, ends, axis=1)
     design = weighted.copy(order="F")
-    scaled = np.split(design, [neither.size, neither.size + computing.size], axis=1)
+    parts = np.split(design, ends, axis=1)
     best, least = np.zeros(order.size), np.inf
     for start in starts:
-        bounds = start.astype(np.int8)
-        counted = _counted(bounds, last)
+        scales = np.asarray(start if start.ndim == 2 else np.stack([1.0 - start, start]), dtype=np.float64)
         for _ in range(_TURNS):
-            for out, columns, count in zip(scaled[1:], kinds[1:], counted, strict=True):
-                np.multiply(columns, count[:, None], out=out)
+            for out, columns, scale in zip(parts[1:], kinds[1:], scales, strict=True):
+                np.multiply(columns, scale[:, None], out=out)
             gram, moment = design.T @ design, design.sum(axis=0)
             theta = solve_nonnegative(gram[np.ix_(back, back)], moment[back])[order]
             launch, compute, memory = (
-                columns @ part
-                for columns, part in zip(
-                    kinds, np.split(theta, [neither.size, neither.size + computing.size]), strict=True
-                )
+                columns @ part for columns, part in zip(kinds, np.split(theta, ends), strict=True)
             )
-            now = _longest(compute, memory, last)
-            counted = _counted(now, last)
-            loss = float(np.sum((1.0 - launch - counted[0] * compute - counted[1] * memory) ** 2))
+            now = law.scales(compute, memory)
+            loss = float(np.sum((1.0 - launch - now[0] * compute - now[1] * memory) ** 2))
             if loss < least:
                 best, least = theta, loss
-            if np.array_equal(now, bounds):
+            if np.abs(now - scales).max(initial=0.0) < _SETTLED:
                 break
-            bounds = now
+            scales = now
     return best[back], least
-
-
-def _longest(compute: Array, memory: Array, last: LastWave | None) -> Bounds:
-    """Find the longest of computing, memory, and memory with the last wave's computing, all of shape (n,)."""
-    bounds = np.where(memory > compute, BY_MEMORY, BY_COMPUTE).astype(np.int8)
-    if last is not None:
-        both = (1.0 - last.traffic) * memory + last.work * compute
-        bounds[both > np.maximum(memory, compute)] = BY_LAST_WAVE
-    return bounds
-
-
-def _counted(bounds: Bounds, last: LastWave | None) -> tuple[Array, Array]:
-    """Parts of the computing and of the memory costs that what bounds each cell counts, each of shape (n,)."""
-    compute, memory = (bounds == BY_COMPUTE).astype(np.float64), (bounds == BY_MEMORY).astype(np.float64)
-    if last is not None:
-        compute = np.where(bounds == BY_LAST_WAVE, last.work, compute)
-        memory = np.where(bounds == BY_LAST_WAVE, 1.0 - last.traffic, memory)
-    return compute, memory
 
 
 def parts_of(resources: Sequence[str]) -> tuple[Indices, Indices]:

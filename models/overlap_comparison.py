@@ -7,14 +7,14 @@ fitted to (:mod:`models.overlap` has the law and its fit).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.inference.paired import PairedTest, paired_test
 from models.last_wave import LastWave
-from models.overlap import fit_overlap, overlapped, parts_of, waits_for_memory
+from models.overlap import LONGER, Overlap, OverlapLaw, fit_overlap, overlapped, parts_of, waits_for_memory
 from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
@@ -45,8 +45,8 @@ class OverlapTest:
         Coefficients of the overlapping model.
     memory_bound : float
         Share of the cells that wait for memory under it.
-    by_wave : bool
-        Whether the last wave computes while the others wait for memory, rather than launches as a whole.
+    how : Overlap
+        How it does.
     expected : bool
         Whether the tiles of the same device overlap as a whole, so that this one need not show it by itself.
     """
@@ -54,7 +54,7 @@ class OverlapTest:
     test: PairedTest
     theta: Array
     memory_bound: float
-    by_wave: bool = False
+    how: Overlap = field(default_factory=Overlap)
     expected: bool = False
 
     @property
@@ -79,6 +79,7 @@ def compare_overlap(
     rng: np.random.Generator,
     last: LastWave | None = None,
     waiting: NDArray[np.bool_] | None = None,
+    power: float = LONGER,
 ) -> OverlapTest | None:
     """Compare sum and overlap on held-out blocks of (M, N).
 
@@ -103,6 +104,8 @@ def compare_overlap(
         fits better is compared.
     waiting : ndarray of bool, shape (n,), optional
         Cells that were found to wait for memory before: where overlap is fitted from, besides other starts.
+    power : float
+        Of the law (:mod:`models.overlap`), as it was found before.
 
     Returns
     -------
@@ -122,10 +125,12 @@ def compare_overlap(
     starts = [waits_for_memory(weighted, plain, resources)]
     starts += [intensity < np.quantile(intensity, share) for share in _QUANTILES]
     starts += [] if waiting is None else [waiting]
-    theta, loss = fit_overlap(matrix, time, resources, starts)
+    law = OverlapLaw(power)
+    theta, loss = fit_overlap(matrix, time, resources, starts, law)
     if last is not None:
-        other, less = fit_overlap(matrix, time, resources, starts, last)
-        theta, last = (other, last) if less < loss else (theta, None)
+        by_wave = OverlapLaw(power, last)
+        other, less = fit_overlap(matrix, time, resources, starts, by_wave)
+        theta, law = (other, by_wave) if less < loss else (theta, law)
     if not theta[memory].any() and not plain[memory].any():
         return None
     losses = np.zeros((2, fold_of_block.size))
@@ -138,10 +143,9 @@ def compare_overlap(
         begin = [waits_for_memory(train, first, resources)]
         begin += [intensity[~out] < np.quantile(intensity[~out], share) for share in _QUANTILES]
         begin += [] if waiting is None else [waiting[~out]]
-        inside, outside = (None if last is None else last.take(part) for part in (~out, out))
-        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin, inside)
+        second, _ = fit_overlap(matrix[~out], time[~out], resources, begin, law.take(~out))
         held = weighted[out]
-        residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources, outside) @ second
+        residuals = 1.0 - held @ first, 1.0 - overlapped(held, second, resources, law.take(out)) @ second
         for number, residual in enumerate(residuals):
             losses[number] += np.bincount(blocks[out], residual**2, minlength=fold_of_block.size)
     used = np.unique(blocks)
@@ -149,4 +153,4 @@ def compare_overlap(
     folds = int(fold_of_block.max()) + 1
     test = paired_test(losses[0, used], losses[1, used], rows_of[used], columns_of[used], folds)
     bound = float(waits_for_memory(weighted, theta, resources).mean())
-    return OverlapTest(test, theta, bound, last is not None)
+    return OverlapTest(test, theta, bound, Overlap(law.last is not None, power))

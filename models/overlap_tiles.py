@@ -24,7 +24,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.joint import JointSystem
 from models.last_wave import LastWave
-from models.overlap import MEMORY, Bounds, bound_by, overlapped, split, waits_for_memory
+from models.overlap import MEMORY, OverlapLaw, overlapped, parts_of, scaled, scales_at
 from models.overlap_comparison import OverlapTest, compare_overlap
 from models.solve import solve_nonnegative
 from models.term import Term
@@ -36,6 +36,10 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _TURNS = 24
+_SETTLED = 1e-4
+"""Largest change of a scale after which the turns have arrived."""
+_HARDLY = 0.005
+"""Of a launch's time: memory that adds less is as good as hidden."""
 _FEWEST = 3
 """Tiles that together can tell how a device moves data."""
 
@@ -56,6 +60,7 @@ def find_overlap(
     places: tuple[Indices, Indices],
     seed: int,
     waiting: Mapping[str, NDArray[np.bool_]],
+    power: float,
 ) -> dict[str, OverlapTest]:
     """Compare sum and overlap on every tile that has a memory cost to overlap.
 
@@ -72,6 +77,8 @@ def find_overlap(
         Of the cells that large landscapes are thinned to.
     waiting : mapping of tile label to ndarray of bool, shape (n,)
         Launches that were found to wait for memory before.
+    power : float
+        Of the law, as it was found before.
     """
     found = {}
     for number, (label, item) in enumerate(data.items()):
@@ -91,6 +98,7 @@ def find_overlap(
             rng,
             LastWave.of(item.problem, hardware, ALL_MECHANISMS),
             waiting.get(label),
+            power,
         )
         if test is not None:
             found[label] = test
@@ -125,12 +133,15 @@ def launches_that_compute(
     hardware: Hardware,
     tests: Mapping[str, OverlapTest],
 ) -> dict[str, NDArray[np.bool_]]:
-    """Find, for every tile of known size that overlaps, the launches that do not wait for memory, shape (n,)."""
+    """Find, for every tile of known size that overlaps, the launches that memory hardly adds to, shape (n,)."""
     found = {}
     for label, test in tests.items():
         if test.overlaps and not data[label].hidden:
-            matrix = designs[label].matrix(data[label].problem, hardware)
-            found[label] = ~waits_for_memory(matrix, test.theta, designs[label].resources(hardware))
+            problem, resources = data[label].problem, designs[label].resources(hardware)
+            matrix, law = designs[label].matrix(problem, hardware), test.how.law(problem, hardware, ALL_MECHANISMS)
+            scales = scales_at(matrix, test.theta, resources, law)
+            moving, _ = parts_of(resources)
+            found[label] = scales[1] * (matrix[:, moving] @ test.theta[moving]) < _HARDLY * (matrix @ test.theta)
     return found
 
 
@@ -164,24 +175,21 @@ def prepare_overlapping(
     theta = {label: test.theta for label, test in tests.items() if test.overlaps}
     chosen = {label: wide[label] if label in theta else designs[label] for label in data}
     matrices = {label: design.matrix(data[label].problem, hardware) for label, design in chosen.items()}
-    last = {
-        label: LastWave.of(data[label].problem, hardware, ALL_MECHANISMS) if tests[label].by_wave else None
-        for label in theta
-    }
+    laws = {label: tests[label].how.law(data[label].problem, hardware, ALL_MECHANISMS) for label in theta}
     best: dict[str, PreparedTile] = {}
     losses: dict[str, float] = {}
-    bounds: dict[str, Bounds] = {}
+    scales: dict[str, Array] = {}
     for _ in range(_TURNS):
-        before, bounds = (
-            bounds,
+        before, scales = (
+            scales,
             {
-                label: bound_by(matrices[label], coefficients, chosen[label].resources(hardware), last[label])
+                label: scales_at(matrices[label], coefficients, chosen[label].resources(hardware), laws[label])
                 for label, coefficients in theta.items()
             },
         )
         shown = dict(matrices)
-        for label, now in bounds.items():
-            shown[label] = split(matrices[label], now, chosen[label].resources(hardware), last[label])
+        for label, now in scales.items():
+            shown[label] = scaled(matrices[label], now, chosen[label].resources(hardware))
         prepared = prepare_tiles(data, chosen, hardware, n_blocks, shown)
         system = JointSystem.of(
             [part.sums for part in prepared.values()], [part.keys for part in prepared.values()]
@@ -197,13 +205,13 @@ def prepare_overlapping(
                 data[label].samples.time,
                 theta[label],
                 chosen[label].resources(hardware),
-                last[label],
+                laws[label],
             )
             for label in theta
         }
         if not best or sum(loss.values()) < sum(losses.values()):
             best, losses = prepared, loss
-        if all(label in before and np.array_equal(bounds[label], before[label]) for label in theta):
+        if all(label in before and np.abs(scales[label] - before[label]).max() < _SETTLED for label in theta):
             break
     worse = {
         label for label, loss in losses.items() if loss >= _least_sum(matrices[label], data[label].samples.time)
@@ -214,9 +222,9 @@ def prepare_overlapping(
     return best, frozenset(theta)
 
 
-def _loss(matrix: Array, time: Array, theta: Array, resources: Sequence[str], last: LastWave | None) -> float:
+def _loss(matrix: Array, time: Array, theta: Array, resources: Sequence[str], law: OverlapLaw) -> float:
     """Sum of squared relative residuals of overlap."""
-    return float(np.sum((1.0 - overlapped(matrix, theta, resources, last) @ theta / time) ** 2))
+    return float(np.sum((1.0 - overlapped(matrix, theta, resources, law) @ theta / time) ** 2))
 
 
 def _least_sum(matrix: Array, time: Array) -> float:
@@ -247,5 +255,5 @@ def predicted(
     problem = item.problem.take(np.flatnonzero(rows))
     matrix = prepared.design.matrix(problem, prepared.hardware)[:, kept]
     resources = prepared.design.resources(prepared.hardware)
-    last = LastWave.of(problem, prepared.hardware, ALL_MECHANISMS) if overlap.by_wave else None
-    return np.asarray(overlapped(matrix, theta, [resources[int(j)] for j in kept], last) @ theta)
+    law = overlap.how.law(problem, prepared.hardware, ALL_MECHANISMS)
+    return np.asarray(overlapped(matrix, theta, [resources[int(j)] for j in kept], law) @ theta)

@@ -28,7 +28,7 @@ from models.hardware import Hardware
 from models.problem import Problem
 from models.random_field import random_field
 from models.term import Coefficient, Term
-from models.terms import ALL_TERMS
+from models.terms import SUMMED_TERMS
 from models.terms.operand_rereads import SHARES
 
 Array = NDArray[np.float64]
@@ -97,7 +97,7 @@ def planted_cube(
     noise: float = 0.002,
     repeats: int = 0,
     seed: int = 0,
-    terms: Sequence[Term] = ALL_TERMS,
+    terms: Sequence[Term] = SUMMED_TERMS,
 ) -> Planted:
     """Make a landscape from known costs.
 
@@ -180,7 +180,7 @@ def planted_cube(
 
 
 def planted_costs(
-    hardware: Hardware, tile: Tile, device: DeviceRecord, terms: Sequence[Term] = ALL_TERMS
+    hardware: Hardware, tile: Tile, device: DeviceRecord, terms: Sequence[Term] = SUMMED_TERMS
 ) -> dict[str, float]:
     """Sensible costs of one tile: every known coefficient by name, seconds per what it counts.
 

@@ -78,6 +78,6 @@ def true_model(planted: Planted, fit: FitResult) -> FitResult:
             theta=theta,
             draws=np.empty((0, theta.size)),
             too_large=np.zeros(theta.size),
-            overlap=False,
+            overlap=None,
         )
     return replace(fit, hardware=planted.hardware, tiles=tiles)

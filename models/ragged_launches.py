@@ -20,10 +20,17 @@ from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.problem import PADDING, Problem
+from models.traffic import moved_bytes
 
 Array = NDArray[np.float64]
 
 MASKED = "masked edge"
+
+_GRADES = 16.0
+"""Of memory, in a factor e."""
+_SMALLEST, _LARGEST = 0.8, 8.0
+"""Parts of its computing that the bytes of a wave take, beyond which more or less of them change no chain."""
+NO_GRADE = -1000
 
 _MOST_WAVES = 40
 """Beyond it waves have long fallen out of step, and the formulas for many of them serve."""
@@ -37,7 +44,7 @@ def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
     return np.asarray(problem.ragged & few)
 
 
-def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array]:
+def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array, Array]:
     """Count what the chains of ragged launches hold.
 
     Parameters
@@ -56,20 +63,35 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
         Sum over the chain of min(residents, j), in waves.
     late : ndarray, shape (n, 3)
         Work-groups of the chain at edges ragged in N, in M and in both.
+    waited : ndarray, shape (n,)
+        How long the chain's work-groups would take for their bytes alone, of what all bytes of the launch take:
+        more where late work-groups leave memory idle, less where a launch ends with them.
     """
     tile = problem.tile
-    counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
-    shapes, place = np.unique(np.stack(counts, axis=1).astype(np.int64), axis=0, return_inverse=True)
     costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
+    counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
+    counts.append(_grades(problem, hardware, on))
+    shapes, place = np.unique(np.stack(counts, axis=1).astype(np.int64), axis=0, return_inverse=True)
     states = PADDING in on, MASKED in on
     found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place.ravel()]
     levels, caps = len(costs.levels), np.arange(1.0, len(costs.levels) + 1.0)
-    return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:]
+    return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:-1], found[:, -1]
 
 
 def outside(size: NDArray[np.int64], tile: int) -> Array:
     """Share of the last tile along an axis that lies outside the matrix: 0 where tiles fit, below 1."""
     return np.asarray(-size % tile / tile)
+
+
+def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+    """Logarithm of what the bytes of a wave take over what its computing does, in grades of a few percent."""
+    costs = hardware.edges[problem.tile.name]
+    if costs.byte == 0.0:
+        return np.full(problem.size, float(NO_GRADE))
+    waves = problem.whole_groups / hardware.slots_of(problem.tile.name)
+    ratio = costs.byte * moved_bytes(problem, hardware) / waves * costs.steps / problem.steps(on)
+    grades = np.round(_GRADES * np.log(np.clip(ratio, 1e-300, _LARGEST)))
+    return np.where(grades < _GRADES * np.log(_SMALLEST), float(NO_GRADE), grades)
 
 
 @lru_cache(maxsize=64)
@@ -82,16 +104,17 @@ def _chains(
     masked: bool,
     shapes: bytes,
 ) -> Array:
-    """Follow distinct launches: tiles along M and N, raster and what is left of M and N, as bytes of int64."""
-    rows = np.frombuffer(shapes, dtype=np.int64).reshape(-1, 5)
-    rest = rows[:, 3:] / np.array(tile)
+    """Follow distinct launches: tiles along M and N, raster, what is left of both, and grade, as bytes of int64."""
+    rows = np.frombuffer(shapes, dtype=np.int64).reshape(-1, 6)
+    rest = rows[:, 3:5] / np.array(tile)
     rest = np.where(rest > 0, rest, 1.0)
     delays = np.zeros((rows.shape[0], EDGES))
     if masked:
         delays = costs.delays(1.0 - rest[:, 1], 1.0 - rest[:, 0])
         delays[:, 2] *= costs.corner
     lengths = np.ones(rest.shape) if padded else rest
-    found = np.zeros((rows.shape[0], len(costs.levels) + EDGES))
+    found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 1))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)
-    critical_chains(np.ascontiguousarray(rows[:, :3]), lengths, delays, levels, rates, found)
+    memory = np.where(rows[:, 5] > NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
+    critical_chains(np.ascontiguousarray(rows[:, :3]), lengths, delays, levels, rates, memory, found)
     return found

@@ -19,8 +19,7 @@ from models.constants.constant import Constant as Constant
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.hull import MeasuredHull
-from models.last_wave import LastWave
-from models.overlap import overlapped
+from models.overlap import Overlap, overlapped
 from models.problem import Problem
 from models.reasons import ZERO
 from models.terms import ALL_TERMS
@@ -88,10 +87,9 @@ class TileFit:
         Where shapes are interpolated.
     paths : tuple of (int, int)
         Load paths of A and B that were measured (:meth:`models.problem.Problem.load_paths`).
-    overlap : bool
-        Whether memory costs hide behind computing, or computing behind them (:mod:`models.overlap`).
-    by_wave : bool
-        Whether they do so wave by wave, so that the last wave computes while the others wait for memory.
+    overlap : Overlap or None
+        How memory costs hide behind computing, or computing behind them (:mod:`models.overlap`); ``None`` where
+        they add up.
     """
 
     tile: Tile
@@ -110,8 +108,7 @@ class TileFit:
     intervals: ConformalIntervals
     hull: MeasuredHull
     paths: tuple[tuple[int, int], ...]
-    overlap: bool = False
-    by_wave: bool = False
+    overlap: Overlap | None = None
 
 
 @dataclass(frozen=True)
@@ -211,10 +208,10 @@ class FitResult:
         """
         fit, design = self.tiles[label], self.design(label)
         matrix = design.binding_matrix(problem, self.hardware, on, fit.theta)
-        if not fit.overlap:
+        if fit.overlap is None:
             return matrix
-        last = LastWave.of(problem, self.hardware, on) if fit.by_wave else None
-        return overlapped(matrix, fit.theta, design.resources(self.hardware), last)
+        law = fit.overlap.law(problem, self.hardware, on)
+        return overlapped(matrix, fit.theta, design.resources(self.hardware), law)
 
     def time(self, label: str, problem: Problem, on: AbstractSet[str] = ALL_MECHANISMS) -> Array:
         """Model time in seconds, shape (n,), with the mechanisms in ``on`` switched on."""
@@ -283,7 +280,8 @@ class FitResult:
                 "median_ape": fit.median_ape,
                 "coverage_90": fit.coverage,
                 "noise": None if np.isnan(fit.noise) else fit.noise,
-                "overlap": fit.overlap,
+                "overlap": fit.overlap is not None,
+                "overlap_power": None if fit.overlap is None else fit.overlap.to_dict()["power"],
                 "effective_tile": _shape_label(fit.tile) if label != _shape_label(fit.tile) else None,
                 "constants": {name: constant.to_contract() for name, constant in fit.constants.items()},
                 "terms": [

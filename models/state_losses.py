@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import fit_overlap, overlapped, waits_for_memory
+from models.overlap import LONGER, OverlapLaw, fit_overlap, overlapped, waits_for_memory
 from models.problem import Problem
 from models.solve import solve_nonnegative
 from models.term import Term
@@ -66,9 +66,10 @@ def state_losses(
         added[number] = residual @ residual
         begin = [*starts, waits_for_memory(matrix, plain, resources)]
         for last in (None, waves) if waves.work.any() else (None,):
-            theta, loss = fit_overlap(matrix, time, resources, begin, last)
+            law = OverlapLaw(LONGER, last)
+            theta, loss = fit_overlap(matrix, time, resources, begin, law)
             if loss < float(residual @ residual):
-                residual = 1.0 - overlapped(weighted, theta, resources, last) @ theta
+                residual = 1.0 - overlapped(weighted, theta, resources, law) @ theta
                 starts = [few, waits_for_memory(matrix, theta, resources)]
         losses[number] = np.bincount(blocks, residual**2, n_blocks)
     return losses, added

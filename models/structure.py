@@ -22,12 +22,12 @@ from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
 from models.design import ALL_MECHANISMS, Design
-from models.edge_turns import Bounded, find_edge_costs, recount_by_chains
+from models.edge_turns import Bounded, edge_costs, find_edge_costs, recount_by_chains
 from models.gram import BlockGram
 from models.hardware import Hardware
-from models.last_wave import LastWave
-from models.overlap import BY_MEMORY, MEMORY, bound_by, split
+from models.overlap import LONGER, MEMORY, scaled, scales_at
 from models.overlap_comparison import OverlapTest
+from models.overlap_power import with_power
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
 from models.ragged_launches import MASKED
 from models.reasons import NO_GAIN, ZERO
@@ -104,9 +104,11 @@ def find_structure(
     computing: dict[str, NDArray[np.bool_]] = {}
     bounded: dict[str, Bounded] = {}
     masked: frozenset[str] = frozenset()
+    power = LONGER
+    summed = [term for term in terms if not term.needs_overlap]
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
-        spreads = profile_core_spread(data, terms, hardware, fold_of_block, rng, computing)
+        spreads = profile_core_spread(data, summed, hardware, fold_of_block, rng, computing)
         told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
         hardware = replace(hardware, core_spread=told)
         progress("choosing terms")
@@ -116,8 +118,9 @@ def find_structure(
         designs = {label: design for label, (design, _) in chosen.items()}
         progress("looking for overlap")
         wide = {label: with_memory(designs[label], terms, hardware) for label in data}
-        waiting = {label: bounds == BY_MEMORY for label, (bounds, _) in bounded.items()}
-        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, seed, waiting)
+        waiting = {label: scales[1] > scales[0] for label, (scales, _) in bounded.items()}
+        overlaps = find_overlap(data, wide, hardware, fold_of_block, places, seed, waiting, power)
+        overlaps, power = with_power(overlaps, data, wide, hardware, seed)
         if number == _ROUNDS - 1 or waves is None:
             break
         bounded = _bounded(data, wide, hardware, overlaps)
@@ -126,10 +129,11 @@ def find_structure(
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
             used = {label: wide[label] if label in computing else designs[label] for label in data}
-            waves, recounted = _recounted(data, computing, used, hardware, terms, waves, bounded, rng)
+            waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, rng)
             wanted = data.keys() - recounted
         elif not (wanted := recounted | (masked ^ before)):
             break
+        hardware = replace(hardware, levels=_levels(data, wide, hardware, overlaps))
         progress("following ragged launches")
         hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
         used = {label: wide[label] if label in computing else designs[label] for label in data}
@@ -172,14 +176,30 @@ def _bounded(
     hardware: Hardware,
     overlaps: Mapping[str, OverlapTest],
 ) -> dict[str, Bounded]:
-    """Find what bounds each launch of tiles that overlap, and their last waves if these count."""
+    """Find what each launch of tiles that overlap counts of computing and of memory, and how they overlap."""
     found = {}
     for label, test in overlaps.items():
         if test.overlaps:
             problem, design = data[label].problem, wide[label]
-            last = LastWave.of(problem, hardware, ALL_MECHANISMS) if test.by_wave else None
+            law = test.how.law(problem, hardware, ALL_MECHANISMS)
             resources = design.resources(hardware)
-            found[label] = bound_by(design.matrix(problem, hardware), test.theta, resources, last), last
+            found[label] = scales_at(design.matrix(problem, hardware), test.theta, resources, law), test.how
+    return found
+
+
+def _levels(
+    data: Mapping[str, TileData],
+    wide: Mapping[str, Design],
+    hardware: Hardware,
+    overlaps: Mapping[str, OverlapTest],
+) -> dict[str, tuple[float, ...]]:
+    """Take from the costs of tiles that overlap how long waves of few residents last."""
+    found = {}
+    for label, test in overlaps.items():
+        if test.overlaps and not data[label].hidden:
+            costs = edge_costs(data[label], wide[label], hardware, test.theta)
+            if costs is not None:
+                found[label] = costs.levels
     return found
 
 
@@ -195,10 +215,11 @@ def _choose(
     Where it is known what bounds the launches of a tile, each of them counts what bounds it: in a sum, costs that
     others hide make the gain of a term look like chance. Memory terms are all in then, as they are in the fit.
     """
-    every = Design.of(terms, item.tile, hardware)
+    known = [term for term in terms if bounded is not None or not term.needs_overlap]
+    every = Design.of(known, item.tile, hardware)
     matrix = every.matrix(item.problem, hardware)
     if bounded is not None:
-        matrix = split(matrix, bounded[0], every.resources(hardware), bounded[1])
+        matrix = scaled(matrix, bounded[0], every.resources(hardware))
     sums = BlockGram.of(matrix, item.samples.time, item.blocks, fold_of_block.size)
     widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
     ends = np.cumsum(widths)

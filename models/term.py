@@ -59,6 +59,9 @@ class Term(ABC):
     hidden_only: ClassVar[bool] = False
     """Whether it stands in for the tile terms where the tile is hidden."""
 
+    needs_overlap: ClassVar[bool] = False
+    """Whether it is a combination of other terms wherever memory and computing add up."""
+
     resource: ClassVar[str] = "compute"
     """What its cost keeps busy: ``"compute"``, ``"memory"``, or ``"launch"`` (before and after either)."""
 

@@ -27,7 +27,7 @@ from attrib.landscape import Landscape
 from attrib.shapley import ShapleySample, antithetic_sample, exact_sample
 from attrib.stages import split_minimum
 from harness.grid import AXES
-from models.overlap import BY_LAST_WAVE, BY_MEMORY, COMPUTE, MEMORY
+from models.overlap import COMPUTE, MEMORY
 from models.result import FitResult
 
 Array = NDArray[np.float64]
@@ -227,6 +227,7 @@ class _Game:
         """
         cells = self.volume.size
         layers, binding = np.empty(self.missing.shape), np.zeros(self.missing.shape, dtype=np.int8)
+        scales = np.ones((len(self.labels), 2, cells))
         matrices: dict[int, Array] = {}
         for tile, label in enumerate(self.labels):
             if label in self.problems:
@@ -245,8 +246,10 @@ class _Game:
                     mask,
                     self.banks.last_waves,
                     last,
+                    float(self.states.powers[tile]),
                     layers[tile],
                     binding[tile],
+                    scales[tile],
                 )
         layers[self.missing] = np.inf
         times: dict[int, Array] = {}
@@ -267,35 +270,27 @@ class _Game:
                 if tile in matrices:
                     out += matrices[tile][run].T @ flat[run]
                 else:
-                    last = int(self.states.last_waves[row, tile])
-                    self._by_coefficient(row, span, run, binding[tile, run], last, flat, out)
+                    self._by_coefficient(row, span, run, binding[tile, run], scales[tile][:, run], flat, out)
                 slopes[places, span] = out.reshape(-1, len(places), RAW_QUANTITIES).transpose(1, 0, 2)
         return layers, [times[place] for place in range(len(self.routes))]
 
     def _by_coefficient(
-        self, row: int, span: slice, run: Index, binding: NDArray[np.int8], last: int, slope: Array, out: Array
+        self, row: int, span: slice, run: Index, binding: NDArray[np.int8], scales: Array, slope: Array, out: Array
     ) -> None:
-        """Add up the slopes of the cells that run one tile, by the limit and the resource that bound them."""
+        """Add up the slopes of the cells that run one tile, by the limit that bounds them and what it counts."""
         kinds = self.states.resources_of_columns[span]
-        for code in np.unique(binding):
-            limit, bound = divmod(int(code), 3)
-            cells, columns = run[binding == code], self.states.columns[row, limit, span]
-            if bound != BY_LAST_WAVE:
-                # What hides behind the longer part costs nothing.
-                hidden = RESOURCES[COMPUTE] if bound == BY_MEMORY else RESOURCES[MEMORY]
-                by_coefficient(self.banks.columns, np.where(kinds == hidden, NOTHING, columns), cells, slope, out)
-                continue
-            work, traffic = self.banks.last_waves[last][:, cells]
-            every = np.arange(cells.size)
-            for kind, part in ((0, 1.0), (RESOURCES[COMPUTE], work), (RESOURCES[MEMORY], 1.0 - traffic)):
+        for limit in np.unique(binding):
+            inside = binding == limit
+            columns = self.states.columns[row, int(limit), span]
+            cells = run[inside]
+            plain = np.where(kinds == 0, columns, NOTHING)
+            by_coefficient(self.banks.columns, plain, cells, np.ones(cells.size), slope, out)
+            for kind, scale in zip((RESOURCES[COMPUTE], RESOURCES[MEMORY]), scales[:, inside], strict=True):
                 chosen = np.where(kinds == kind, columns, NOTHING)
-                places = chosen[chosen != NOTHING]
-                if places.size:
-                    own = np.ascontiguousarray(self.banks.columns[places][:, cells])
-                    numbers = np.where(chosen == NOTHING, NOTHING, 0)
-                    numbers[chosen != NOTHING] = np.arange(places.size)
-                    weighted = slope[cells] * np.broadcast_to(part, cells.size)[:, None]
-                    by_coefficient(own, numbers, every, weighted, out)
+                # What hides behind the longer part costs nothing.
+                counted = scale != 0.0
+                if (chosen != NOTHING).any() and counted.any():
+                    by_coefficient(self.banks.columns, chosen, cells[counted], scale[counted], slope, out)
 
     def _follow(self, route: Route, least: Array, values: Array, slope: Array | None) -> Array:
         """Pad and split; fill the values, and the slope (cell, quantity) by the chosen tile's time of each cell."""

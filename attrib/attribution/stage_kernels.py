@@ -21,6 +21,8 @@ RAW_QUANTITIES = 7
 MEAN_RATE, MEAN_LOG_TIME = 5, 6
 
 _BLOCK = 2048
+_NOTHING = 1e-17
+"""What one and it add up to is one."""
 _FEW = 128
 """Cells that are worked on at a time, so that their sums, and their slopes, stay in the fastest caches."""
 
@@ -34,18 +36,20 @@ def add_up(
     mask: int,
     last_waves: Array,
     last: int,
+    power: float,
     time: Array,
     binding: NDArray[np.int8],
+    scales: Array,
 ) -> None:
     """Times of one tile: the sum of its terms under the limit that lasts longest, resources overlapping.
 
     ``bank`` (state, cell) holds what a term costs in one of its states, ``states`` (limit, term) which one it is in
-    under each limit (-1 for none), ``resources`` (term,) whether it adds (0), computes (1) or moves memory (2): of
-    the last two the longer counts. ``divisible`` (mask, cell) says in row ``mask`` (-1 for nowhere) where limits
-    other than the first may bound. ``last_waves`` (state, 2, cell) has in row ``last`` (-1 for none) the shares of
-    computing and of bytes of last waves, which may compute while the others wait for memory. Fills ``time`` and
-    ``binding`` of shape (cell,): three times the limit, plus one where memory bounds and two where it does with the
-    last wave's computing.
+    under each limit (-1 for none), ``resources`` (term,) whether it adds (0), computes (1) or moves memory (2): the
+    last two overlap with ``power`` (:mod:`models.overlap`). ``divisible`` (mask, cell) says in row ``mask`` (-1 for
+    nowhere) where limits other than the first may bound. ``last_waves`` (state, 3, cell) has in row ``last`` (-1
+    for none) the shares of computing and of bytes of last waves, which overlap for themselves, and how long memory
+    is waited for. Fills ``time`` and
+    ``binding``, the limit, of shape (cell,), and ``scales`` (2, cell), what counts of computing and of memory.
     """
     parts, chosen = np.empty((3, _BLOCK)), np.empty((3, _BLOCK))
     for start in range(0, time.size, _BLOCK):
@@ -66,19 +70,37 @@ def add_up(
                     continue
                 for part_of in range(3):
                     chosen[part_of, i] = parts[part_of, i]
-                binding[start + i] = 3 * limit
+                binding[start + i] = limit
             if mask < 0:
                 break
         for i in range(size):
             computing, moving = chosen[1, i], chosen[2, i]
-            longest, bound = (moving, 1) if moving > computing else (computing, 0)
             if last >= 0:
                 work, traffic = last_waves[last, 0, start + i], last_waves[last, 1, start + i]
-                both = (1.0 - traffic) * moving + work * computing
-                if both > longest:
-                    longest, bound = both, 2
-            binding[start + i] += bound
-            time[start + i] = chosen[0, i] + longest
+                waited = last_waves[last, 2, start + i]
+                first = _overlap_scales((1.0 - work) * computing, (1.0 - traffic) * waited * moving, power)
+                after = _overlap_scales(work * computing, traffic * waited * moving, power)
+                of_computing = (1.0 - work) * first[0] + work * after[0]
+                of_moving = ((1.0 - traffic) * first[1] + traffic * after[1]) * waited
+            else:
+                of_computing, of_moving = _overlap_scales(computing, moving, power)
+            scales[0, start + i], scales[1, start + i] = of_computing, of_moving
+            time[start + i] = chosen[0, i] + of_computing * computing + of_moving * moving
+
+
+@njit
+def _overlap_scales(computing: float, moving: float, power: float) -> tuple[float, float]:
+    """Derivatives of (computing^p + moving^p)^(1/p); of equals with p infinite, computing counts."""
+    waits = moving > computing
+    longer, shorter = (moving, computing) if waits else (computing, moving)
+    of_longer, of_shorter = 1.0, 0.0
+    if shorter > 0.0 and power < np.inf:
+        ratio = shorter / longer
+        powered = ratio**power
+        if powered > _NOTHING:
+            of_longer = (1.0 + powered) ** (1.0 / power - 1.0)
+            of_shorter = of_longer * powered / ratio
+    return (of_shorter, of_longer) if waits else (of_longer, of_shorter)
 
 
 @njit
@@ -246,21 +268,21 @@ def raw_quantities(time: Array, volume: Array, values: Array, slope: Array) -> N
 
 
 @njit
-def by_coefficient(columns: Array, chosen: Index, cells: Index, slope: Array, out: Array) -> None:
+def by_coefficient(columns: Array, chosen: Index, cells: Index, scales: Array, slope: Array, out: Array) -> None:
     """Derivatives by the coefficients of one tile, from those by the times of the cells that it runs.
 
     ``columns`` (column, cell) are all design columns, ``chosen`` (coefficient,) those of this state (-1 where the
-    column is zero), ``cells`` those that run this tile in this state, ``slope`` (cell, quantity). Adds to ``out``
-    (coefficient, quantity).
+    column is zero), ``cells`` those that run this tile in this state, ``scales`` what each of them counts of these
+    columns, ``slope`` (cell, quantity). Adds to ``out`` (coefficient, quantity).
     """
     for start in range(0, cells.size, _FEW):
-        some = cells[start : start + _FEW]
+        some, counted = cells[start : start + _FEW], scales[start : start + _FEW]
         for j in range(chosen.size):
             if chosen[j] < 0:
                 continue
             column, sums = columns[chosen[j]], out[j]
-            for cell in some:
-                x = column[cell]
+            for place, cell in enumerate(some):
+                x = column[cell] * counted[place]
                 if x != 0.0:
                     weights = slope[cell]
                     for q in range(weights.size):

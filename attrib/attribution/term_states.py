@@ -5,8 +5,8 @@ to one, the waves to three. Which ones is observed rather than declared: a term 
 asked of it. A later coalition that gives the same answers to the same questions gets the same columns.
 
 Where a coalition leaves the work of a launch divisible, several limits may bound it and the longest does
-(:mod:`models.limits`), and where memory and computing overlap the longer of the two does (:mod:`models.overlap`).
-Terms are kept apart by limit and by resource, and the choice is made when a coalition is played.
+(:mod:`models.limits`), and memory and computing may overlap (:mod:`models.overlap`).
+Terms are kept apart by limit and by resource, and put together when a coalition is played.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS
 from models.last_wave import LastWave
 from models.limits import Limit, bounded, limits
-from models.overlap import COMPUTE, MEMORY, overlapped
+from models.overlap import COMPUTE, LONGER, MEMORY, OverlapLaw, overlapped
 from models.problem import Problem
 from models.result import FitResult
 from models.term import Term
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 RESOURCES = {COMPUTE: 1, MEMORY: 2}
-"""Parts of which the longer counts, where they overlap; 0 is what always adds."""
+"""Parts that overlap; 0 is what always adds."""
 
 NOTHING = -1
 """State or column that is zero in every cell."""
@@ -68,8 +68,9 @@ class TermBanks:
     columns : ndarray, shape (column, cell)
         Design columns; none where no derivatives are wanted.
     divisible : ndarray of bool, shape (mask, cell)
-    last_waves : ndarray, shape (state, 2, cell)
-        Shares of computing and of bytes that last waves have (:mod:`models.last_wave`).
+    last_waves : ndarray, shape (state, 3, cell)
+        Shares of computing and of bytes that last waves have, and how long memory is waited for
+        (:mod:`models.last_wave`).
     """
 
     times: Array
@@ -98,6 +99,8 @@ class CoalitionStates:
         Of which overlapping resource a term is (:data:`RESOURCES`); 0 throughout a tile that adds up all costs.
     resources_of_columns : ndarray of int, shape (coefficient,)
         The same by coefficient.
+    powers : ndarray, shape (tile,)
+        With which the resources overlap (:mod:`models.overlap`).
     separable : tuple of bool, one a tile
         Whether the model's own design is really made of these parts; where it is not, they are not to be used.
     """
@@ -109,6 +112,7 @@ class CoalitionStates:
     limits: Index
     resources: Index
     resources_of_columns: Index
+    powers: Array
     separable: tuple[bool, ...]
 
 
@@ -147,12 +151,15 @@ def term_states(
     numbers = np.ones(count, dtype=np.int64)
     resources = np.zeros((len(labels), most), dtype=np.int64)
     of_columns = np.zeros(sum(sizes), dtype=np.int64)
+    powers = np.full(len(labels), LONGER)
     separable = []
     start = 0
     for place, (label, size) in enumerate(zip(labels, sizes, strict=True)):
         problem = fit.problem(label, *np.ascontiguousarray(shapes.T))
         separable.append(_is_separable(fit, label, problem, coalitions))
-        if fit.tiles[label].overlap:
+        how = fit.tiles[label].overlap
+        if how is not None:
+            powers[place] = how.power
             design = fit.design(label)
             kinds = [RESOURCES.get(term.resource, 0) for term in design.terms]
             resources[place, : len(kinds)] = kinds
@@ -167,7 +174,9 @@ def term_states(
                     times[row, place, limit, : len(states)] = states
                     columns[row, limit, start : start + size] = places
         start += size
-    found_states = CoalitionStates(times, columns, loose, last, numbers, resources, of_columns, tuple(separable))
+    found_states = CoalitionStates(
+        times, columns, loose, last, numbers, resources, of_columns, powers, tuple(separable)
+    )
     return found_states, bank.close()
 
 
@@ -201,7 +210,7 @@ class _Bank:
         def stack(rows: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
             return np.stack(rows) if rows else np.empty((0, self.cells), dtype=kind)
 
-        last = np.stack(self.last_waves) if self.last_waves else np.empty((0, 2, self.cells))
+        last = np.stack(self.last_waves) if self.last_waves else np.empty((0, 3, self.cells))
         return TermBanks(
             stack(self.times, np.float64), stack(self.columns, np.float64), stack(self.divisible, np.bool_), last
         )
@@ -237,13 +246,14 @@ class _Tile:
 
     def last_wave(self, on: frozenset[str]) -> int:
         """Where the shares of last waves are."""
-        return int(self.lasts.of(on, self._last)) if self.fit.tiles[self.label].by_wave else NOTHING
+        how = self.fit.tiles[self.label].overlap
+        return int(self.lasts.of(on, self._last)) if how is not None and how.by_wave else NOTHING
 
     def _last(self, consulted: Consulted) -> int:
         last = LastWave.of(self.problem, self.fit.hardware, consulted)
-        if not last.work.any():
+        if not last.work.any() and np.all(last.waited == 1.0):
             return NOTHING
-        self.bank.last_waves.append(np.stack([last.work, last.traffic]))
+        self.bank.last_waves.append(np.stack([last.work, last.traffic, last.waited]))
         return len(self.bank.last_waves) - 1
 
     def _term(self, index: int, term: Term, limit: Limit | None, on: frozenset[str]) -> tuple[int, Index]:
@@ -317,11 +327,13 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
             binding = bank.divisible[mask] & (time > longest)
             chosen[binding] = matrix[binding]
             longest = np.where(binding, time, longest)
-        if fit.tiles[label].overlap:
+        how = fit.tiles[label].overlap
+        if how is not None:
             place, last = tile.last_wave(frozenset(on)), None
             if place != NOTHING:
                 last = LastWave(*bank.last_waves[place])
-            chosen = overlapped(chosen, tile.theta, tile.design.resources(fit.hardware), last)
+            law = OverlapLaw(how.power, last)
+            chosen = overlapped(chosen, tile.theta, tile.design.resources(fit.hardware), law)
         own = fit.matrix(label, some, frozenset(on))
         same = np.all(chosen == own, axis=1).mean()
         if same < _SAME or not np.allclose(chosen @ tile.theta, own @ tile.theta, rtol=1e-9, atol=0.0):

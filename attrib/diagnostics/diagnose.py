@@ -29,13 +29,13 @@ from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
 from models.last_wave import LastWave
-from models.overlap import bound_by, split
+from models.overlap import LONGER, scaled, scales_at
 from models.overlap_comparison import compare_overlap
 from models.overlap_tiles import with_memory
 from models.problem import Problem
 from models.result import FitResult
 from models.solve import solve_nonnegative
-from models.terms import ALL_TERMS
+from models.terms import ALL_TERMS, SUMMED_TERMS
 
 _threads: Any = importlib.import_module("threadpoolctl")
 
@@ -145,7 +145,10 @@ def _tile(
         whole, resources = wide.matrix(problem, fit.hardware), wide.resources(fit.hardware)
         intensity = problem.flop / problem.footprint
         last = LastWave.of(problem, fit.hardware, ALL_MECHANISMS)
-        overlap = compare_overlap(whole, time, resources, blocks, fold_of_block, places, intensity, rng, last)
+        power = LONGER if item.overlap is None else item.overlap.power
+        overlap = compare_overlap(
+            whole, time, resources, blocks, fold_of_block, places, intensity, rng, last, power=power
+        )
     mean_square = float(np.mean(residual**2))
     bounds = item.draws
     half_width = np.zeros(kept.size)
@@ -169,7 +172,7 @@ def _tile(
         neighbours,
         own,
         overlap,
-        item.overlap,
+        item.overlap is not None,
         robust_fit(matrix[:, kept], time, item.theta[kept], half_width),
         leverage(weighted[:, active], samples.M, samples.N, samples.K),
         collinearity(weighted, names),
@@ -227,15 +230,18 @@ def _tests(
         start += width
     parts.append(matrix)
     model = tuple(places)
-    others = Design.of([term for term in ALL_TERMS if term.name not in places], item.tile, fit.hardware)
-    last = LastWave.of(problem, fit.hardware, ALL_MECHANISMS) if item.by_wave else None
-    plain = fit.design(label)
-    bounds = bound_by(plain.matrix(problem, fit.hardware), item.theta, plain.resources(fit.hardware), last)
+    known = ALL_TERMS if item.overlap is not None else SUMMED_TERMS
+    others = Design.of([term for term in known if term.name not in places], item.tile, fit.hardware)
+    scales = None
+    if item.overlap is not None:
+        plain, law = fit.design(label), item.overlap.law(problem, fit.hardware, ALL_MECHANISMS)
+        whole = plain.matrix(problem, fit.hardware)
+        scales = scales_at(whole, item.theta, plain.resources(fit.hardware), law)
     for term in others.terms:
         columns = term.columns(problem, fit.hardware, ALL_MECHANISMS)
-        if item.overlap:
-            # Beside a model that overlaps, a term is charged where its own resource is what lasts.
-            columns = split(columns, bounds, [term.resource] * columns.shape[1], last)
+        if scales is not None:
+            # Beside a model that overlaps, a term is charged as far as its own resource counts.
+            columns = scaled(columns, scales, [term.resource] * columns.shape[1])
         places[term.name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)

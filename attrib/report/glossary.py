@@ -15,6 +15,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("channel hash", "How addresses spread over memory channels; an unlucky pitch leaves channels idle."),
     ("base overhead", "The time of a launch that does no work."),
     ("pipeline fill", "A mainloop of too few steps to hide the first loads."),
+    ("exposed prologue", "What each wave waits for its first operands, whether it computes or waits for memory."),
     ("cache spill", "Traffic of a working set that is larger than the last-level cache keeps."),
     (
         "operand re-reads",
@@ -39,7 +40,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "negative: neighbours that share a lucky launch are smoother.",
     ),
     ("masked edge", "What a work-group at a ragged edge costs beyond its padding: a slower, masked path."),
-    ("overlap", "A kernel that computes while memory works takes the longer of both, not their sum."),
+    ("overlap", "A kernel that computes while memory works takes little more than the longer, not the sum."),
     ("lost throughput", "Mean throughput below the ideal landscape, TFLOP/s."),
     ("slowdown", "Mean natural logarithm of time over ideal time: 0.10 is about 10 % longer."),
     ("later stages", "What choosing tiles, padding and splitting still take away from this stage."),

@@ -33,6 +33,7 @@ _KNOWN = {
     "channel hash": "#D55E00",
     "row pitch": "#A6761D",
     "pipeline fill": "#6A51A3",
+    "exposed prologue": "#9E9AC8",
     "arithmetic": "#56B4E9",
     "memory traffic": "#CFC100",
     "cache spill": "#882255",

@@ -23,8 +23,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.last_wave import LastWave
-from models.overlap import overlapped
+from models.overlap import Overlap, overlapped
 from models.result import TileFit
 from models.term import Term
 from models.tile_data import TileData
@@ -64,7 +63,7 @@ def solved_alternatives(
     hardware: Hardware,
     open_constants: Sequence[tuple[str, Constant | None]],
     theta: Mapping[str, Array],
-    by_wave: frozenset[str],
+    how: Mapping[str, Overlap],
     rng: np.random.Generator,
 ) -> list[Alternative]:
     """Solve the model under the choices of the fit, which come first, and under each tenable alternative.
@@ -82,8 +81,8 @@ def solved_alternatives(
         Profiles of ``"cache_bytes"``, ``"channels"`` and, by tile label, of spreads.
     theta : mapping of tile label to ndarray, shape (p,)
         Of tiles that overlap memory with computing: the coefficients of their designs, which assign their cells.
-    by_wave : frozenset of str
-        Those of them that overlap wave by wave.
+    how : mapping of tile label to Overlap
+        How these do.
     rng : numpy.random.Generator
         Draws the sample of the shapes.
 
@@ -93,14 +92,17 @@ def solved_alternatives(
         Of the choices of the fit alone, where there is no alternative.
     """
     items = {label: _thinned(item, rng) for label, item in data.items()}
-    every = {label: Design.of(terms, item.tile, hardware) for label, item in items.items()}
+    every = {
+        label: Design.of([term for term in terms if label in theta or not term.needs_overlap], item.tile, hardware)
+        for label, item in items.items()
+    }
     start = {
         label: dict(zip(_names(designs[label], hardware), map(float, costs), strict=True))
         for label, costs in theta.items()
     }
-    found = [Alternative(hardware, _solve(items, designs, hardware, start, by_wave))]
+    found = [Alternative(hardware, _solve(items, designs, hardware, start, how))]
     if any(every[label].names != designs[label].names for label in items):
-        found.append(Alternative(hardware, _solve(items, every, hardware, start, by_wave)))
+        found.append(Alternative(hardware, _solve(items, every, hardware, start, how)))
     for key, constant in open_constants:
         profile = None if constant is None else constant.profile
         for state in _states(hardware, key, profile):
@@ -111,7 +113,7 @@ def solved_alternatives(
                     label: _redefined(items[label], design, kept[label], hardware, state)
                     for label, design in some.items()
                 }
-                found.append(Alternative(state, _solve(items, kept, state, start, by_wave), redefined))
+                found.append(Alternative(state, _solve(items, kept, state, start, how), redefined))
     return found
 
 
@@ -174,7 +176,7 @@ def _solve(
     designs: Mapping[str, Design],
     hardware: Hardware,
     start: Mapping[str, Mapping[str, float]],
-    by_wave: frozenset[str],
+    how: Mapping[str, Overlap],
 ) -> dict[str, dict[str, float]]:
     """Costs by name; cells of tiles that overlap are first assigned by the costs of the fit, then by their own."""
     names = {label: _names(designs[label], hardware) for label in items}
@@ -194,8 +196,8 @@ def _solve(
             matrix = matrices[label]
             if label in costs:
                 theta = np.array([costs[label].get(name, 0.0) for name in names[label]])
-                last = LastWave.of(item.problem, hardware, ALL_MECHANISMS) if label in by_wave else None
-                matrix = overlapped(matrix, theta, designs[label].resources(hardware), last)
+                law = how[label].law(item.problem, hardware, ALL_MECHANISMS)
+                matrix = overlapped(matrix, theta, designs[label].resources(hardware), law)
             sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
         found = JointSystem.of(sums, keys).solve()
         solved = {

@@ -8,6 +8,7 @@ from models.terms.atom_remainder import AtomRemainder
 from models.terms.base_overhead import BaseOverhead
 from models.terms.cache_spill import CacheSpill
 from models.terms.channel_hash import ChannelHash
+from models.terms.exposed_prologue import ExposedPrologue
 from models.terms.masked_edge import MaskedEdge
 from models.terms.memory_traffic import MemoryTraffic
 from models.terms.operand_rereads import OperandRereads
@@ -28,17 +29,23 @@ ALL_TERMS: tuple[Term, ...] = (
     CacheSpill(),
     OperandRereads(),
     PipelineFill(),
+    ExposedPrologue(),
     MaskedEdge(),
 )
 """Every term, those that are always in the model first."""
 
+SUMMED_TERMS: tuple[Term, ...] = tuple(term for term in ALL_TERMS if not term.needs_overlap)
+"""Those of a model in which memory and computing add up."""
+
 __all__ = [
     "ALL_TERMS",
+    "SUMMED_TERMS",
     "Arithmetic",
     "AtomRemainder",
     "BaseOverhead",
     "CacheSpill",
     "ChannelHash",
+    "ExposedPrologue",
     "MaskedEdge",
     "MemoryTraffic",
     "OperandRereads",

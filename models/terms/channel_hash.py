@@ -14,7 +14,7 @@ from models.channels import channel_efficiency
 from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.terms.memory_traffic import lost_share
+from models.traffic import lost_share
 
 HASH = "channel hash"
 

@@ -12,9 +12,9 @@ def test_1024_launches(benchmark):
     tiles = np.stack([-(-M // 2), N, N <= -(-M // 2)], axis=1).astype(np.int64)
     lengths = np.ones((M.size, 2))
     delays = np.tile([0.0, 1.4, 0.0], (M.size, 1))
-    rates, chains = core_rates(132, 0.08), np.zeros((M.size, 5))
-    critical_chains(tiles, lengths, delays, LEVELS, rates, chains)  # compiled
-    benchmark(critical_chains, tiles, lengths, delays, LEVELS, rates, chains)
+    rates, chains = core_rates(132, 0.08), np.zeros((M.size, 6))
+    critical_chains(tiles, lengths, delays, LEVELS, rates, np.zeros(len(tiles)), chains)  # compiled
+    benchmark(critical_chains, tiles, lengths, delays, LEVELS, rates, np.zeros(len(tiles)), chains)
     # Every launch ends with a work-group at the edge, and few wait for more than one.
     assert (chains[:, 3] >= 1).all()
     assert np.median(chains[:, 3]) == 1

@@ -14,15 +14,15 @@ parts = st.floats(0.05, 1.0)
 delays = st.floats(0.0, 3.0)
 
 
-def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates):
-    found = np.full((1, levels.size + 3), np.nan)
+def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0):
+    found = np.full((1, levels.size + 4), np.nan)
     tiles = np.array([[tiles_m, tiles_n, along_n]])
-    critical_chains(tiles, np.array([lengths]), np.array([late]), levels, rates, found)
+    critical_chains(tiles, np.array([lengths]), np.array([late]), levels, rates, np.array([memory]), found)
     return found[0]
 
 
-def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates):
-    """Work-groups listed in raster order and handed to the simulator; a full wave takes 1."""
+def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory=0.0):
+    """Work-groups listed in raster order and handed to the simulator; the computing of a full wave takes 1."""
     raster = [(i, j) for i in range(tiles_m) for j in range(tiles_n)]
     if not along_n:
         raster.sort(key=lambda at: (at[1], at[0]))
@@ -32,8 +32,12 @@ def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, ra
         work.append((lengths[0] if in_m else 1.0) * (lengths[1] if in_n else 1.0))
         wait.append(late[1] * in_m + late[0] * in_n + late[2] * (in_m and in_n))
     work = np.array(work) / max(1.0 / solo_rate, residents)
-    none = np.zeros(work.size)
-    return makespan(np.array(wait), work, none, work.size, rates, residents, solo_rate, 1.0, np.empty(0))
+    loads, slots = np.empty(work.size), rates.size * residents
+    for first in range(0, work.size, slots):
+        together = min(slots, work.size - first)
+        side_by_side = min(residents, -(-together // rates.size))
+        loads[first : first + slots] = memory * together / slots / max(float(side_by_side), 1.0 / solo_rate)
+    return makespan(np.array(wait), work, loads, work.size, rates, residents, solo_rate, 4000.0, np.empty(0))
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -53,9 +57,10 @@ def test_a_chain_lasts_as_long_as_its_launch(tiles_m, tiles_n, along_n, lengths,
     rates = core_rates(CORES, spread)
     chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates)
     slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates)
-    assert chain[:residents] @ levels + chain[residents:] @ np.array(late) == pytest.approx(slow, rel=1e-9)
+    delayed = chain[residents:-1]
+    assert chain[:residents] @ levels + delayed @ np.array(late) == pytest.approx(slow, rel=1e-9)
     # Late work-groups are counted whole, and a corner is one of either edge.
-    np.testing.assert_allclose(chain[residents:], np.round(chain[residents:]))
+    np.testing.assert_allclose(delayed, np.round(delayed))
     assert chain[residents + 2] <= chain[residents : residents + 2].min()
 
 
@@ -70,10 +75,33 @@ def test_rates_are_one_on_average_and_spread_evenly():
 
 def test_the_last_work_group_of_one_wave_is_the_late_one():
     chain = chain_of(2, 3, False, (1.0, 1.0), (0.5, 0.25, 0.125), np.ones(1), np.ones(CORES))
-    np.testing.assert_allclose(chain, [1, 1, 1, 1])
+    np.testing.assert_allclose(chain[:4], [1, 1, 1, 1])
 
 
 def test_a_delay_in_an_early_wave_counts_where_its_core_ends_last():
     """One core: every work-group is in the chain, the late ones with it."""
     chain = chain_of(3, 4, False, (0.5, 0.5), (0.5, 0.25, 0.0), np.ones(1), np.ones(1))
-    np.testing.assert_allclose(chain, [6 + 2 * 0.5 + 3 * 0.5 + 0.25, 3, 4, 1])
+    np.testing.assert_allclose(chain[:4], [6 + 2 * 0.5 + 3 * 0.5 + 0.25, 3, 4, 1])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    sizes,
+    sizes,
+    st.booleans(),
+    st.tuples(parts, parts),
+    st.tuples(delays, delays, delays),
+    st.sampled_from([(1, 1.0), (2, 0.7), (3, 1.0), (4, 0.3)]),
+)
+def test_a_chain_of_work_groups_that_wait_for_memory(tiles_m, tiles_n, along_n, lengths, late, kind):
+    """So many bytes that none computes as long, not even the last one of a launch alone."""
+    residents, solo_rate = kind
+    memory = 1000.0
+    levels = np.maximum(1.0 / solo_rate, np.arange(1.0, residents + 1.0))
+    levels /= levels[-1]
+    rates = core_rates(CORES, 0.0)
+    late = tuple(memory * each for each in late)
+    chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory)
+    slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory)
+    of_bytes = chain[-1] * memory * tiles_m * tiles_n / (CORES * residents)
+    assert of_bytes + chain[residents:-1] @ np.array(late) == pytest.approx(slow, rel=1e-3)

@@ -12,6 +12,7 @@ from models.blocks import block_labels
 from models.design import Design
 from models.edge_turns import recount_by_chains
 from models.hardware import Hardware
+from models.overlap import Overlap
 from models.terms import ALL_TERMS
 from models.tile_data import split_tiles
 
@@ -66,5 +67,5 @@ def test_fewer_residents_are_seen_with_chains():
     designs = {label: Design.of(ALL_TERMS, item.tile, hardware) for label, item in data.items()}
     assert recount_by_chains(data, designs, hardware, {}) == {"256x256x32": 1, "128x128x32": 4}
     # The same where overlap was found with the residents that were counted first: all these launches compute.
-    computing = {label: (np.zeros(item.samples.size, dtype=np.int8), None) for label, item in data.items()}
+    computing = {label: (np.tile([[1.0], [0.0]], item.samples.size), Overlap()) for label, item in data.items()}
     assert recount_by_chains(data, designs, hardware, computing) == {"256x256x32": 1, "128x128x32": 4}

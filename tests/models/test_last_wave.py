@@ -1,5 +1,7 @@
 """Shares of last waves, against waves counted one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,14 @@ def test_launches_are_taken_with_their_shares():
     found = LastWave.of(problem((128 * 13, 128, 64), (128 * 30, 128, 64)), HARDWARE, ALL_MECHANISMS)
     assert found.take(np.array([1])).work.tolist() == [1.0 / 3.0]
     assert found.take(np.array([True, False])).traffic.tolist() == [1.0 / 13.0]
+
+
+def test_the_core_that_is_done_first_takes_as_many_as_it_holds():
+    """Two on the first core instead of one on each of two: the last bytes take longer by a wave of two over one."""
+    out_of_step = replace(HARDWARE, core_spread={TILE.name: 0.1}, levels={TILE.name: (0.7, 1.0)})
+    shape = problem((128 * 14, 128, 64), (128 * 20, 128, 64), (128 * 12, 128, 64))
+    found = LastWave.of(shape, out_of_step, ALL_MECHANISMS)
+    # Of 14 work-groups 2 are left, of 20 there are 8, which share cores anyway.
+    np.testing.assert_allclose(found.waited, [(12 + 2 / 0.7) / 14, 1.0, 1.0])
+    np.testing.assert_allclose(found.traffic, [2 / 0.7 / (12 + 2 / 0.7), 8 / 20, 0.0])
+    np.testing.assert_allclose(LastWave.of(shape, HARDWARE, ALL_MECHANISMS).waited, 1.0)

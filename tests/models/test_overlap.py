@@ -13,7 +13,7 @@ from models.design import ALL_MECHANISMS
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.model_file import open_model, save_model
-from models.overlap import fit_overlap, overlapped, waits_for_memory
+from models.overlap import LONGER, Overlap, OverlapLaw, fit_overlap, overlapped, waits_for_memory
 from models.overlap_comparison import compare_overlap
 from models.problem import Problem
 
@@ -84,10 +84,11 @@ def test_turns_reach_what_a_slow_search_reaches():
     rows = np.random.default_rng(0).choice(columns.shape[0], 150, replace=False)
     columns, time = columns[rows], landscape("overlap", 1, 0.01).ravel()[rows]
     start = waits_for_memory(columns, np.array([LAUNCH, WAVE, STEP, BYTE, BYTE]), RESOURCES)
-    theta, loss = fit_overlap(columns, time, RESOURCES, [start, ~start])
+    law = OverlapLaw()
+    theta, loss = fit_overlap(columns, time, RESOURCES, [start, ~start], law)
 
     def slow(x):
-        return np.sum((1.0 - overlapped(columns, x, RESOURCES) @ x / time) ** 2)
+        return np.sum((1.0 - overlapped(columns, x, RESOURCES, law) @ x / time) ** 2)
 
     assert loss == pytest.approx(slow(theta))
     search = minimize(
@@ -99,16 +100,21 @@ def test_turns_reach_what_a_slow_search_reaches():
     assert loss <= 1.005 * search.fun
 
 
-def test_the_effective_design_is_the_derivative():
+@pytest.mark.parametrize("power", [1.5, 4.0, 16.0, LONGER])
+def test_the_effective_design_is_the_derivative(power):
     _, _, _, columns = matrix()
     theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
-    design = overlapped(columns, theta, RESOURCES)
+    law = OverlapLaw(power)
+    design = overlapped(columns, theta, RESOURCES, law)
     launch, compute, memory = columns[:, 0] * LAUNCH, columns[:, 1:3] @ theta[1:3], columns[:, 3:] @ theta[3:]
-    np.testing.assert_allclose(design @ theta, launch + np.maximum(compute, memory))
+    both = np.maximum(compute, memory)
+    if np.isfinite(power):
+        both = (compute**power + memory**power) ** (1 / power)
+    np.testing.assert_allclose(design @ theta, launch + both)
     for j in range(5):
         moved = theta.copy()
         moved[j] *= 1 + 1e-9
-        change = (overlapped(columns, moved, RESOURCES) @ moved - design @ theta) / (moved[j] - theta[j])
+        change = (overlapped(columns, moved, RESOURCES, law) @ moved - design @ theta) / (moved[j] - theta[j])
         np.testing.assert_allclose(change, design[:, j], rtol=1e-4, atol=1e-3 * columns[:, j].mean())
 
 
@@ -157,7 +163,7 @@ def test_overlap_wave_by_wave_is_told_from_that_of_launches():
     theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
     _, compute, memory = costs(M, N, K)
     noise = np.exp(0.004 * np.random.default_rng(5).standard_normal(M.size))
-    by_wave = overlapped(columns, theta, RESOURCES, last) @ theta
+    by_wave = overlapped(columns, theta, RESOURCES, OverlapLaw(last=last)) @ theta
     waves = np.ceil(np.ceil(M / 128) * np.ceil(N / 128) / 20)
     left = np.ceil(M / 128) * np.ceil(N / 128) - (waves - 1) * 20
     part = np.where(waves > 1, left / (left + (waves - 1) * 20), 0.0)
@@ -166,5 +172,5 @@ def test_overlap_wave_by_wave_is_told_from_that_of_launches():
     for truth, time in ((False, LAUNCH + np.maximum(compute, memory)), (True, by_wave)):
         found = compared("", 0, time=time * noise, last=last)
         assert found.overlaps
-        assert found.by_wave == truth
+        assert found.how == Overlap(by_wave=truth)
         np.testing.assert_allclose(found.theta, theta, rtol=0.05)

@@ -42,7 +42,7 @@ def test_columns_are_exact_at_the_costs_that_they_were_counted_with():
         costs.update({f"{kind}, {axis}": part * wave for kind, part in zip(kinds, delay, strict=True)})
     theta = np.array([costs.get(column.coefficient.name, 0.0) for column in design.columns(HARDWARE)])
     time = design.matrix(work, HARDWARE) @ theta / work.steps(ALL_MECHANISMS)
-    waves, late = chains(work, HARDWARE, ALL_MECHANISMS)
+    waves, late, _ = chains(work, HARDWARE, ALL_MECHANISMS)
     outside_m, outside_n = -work.M % 256 / 256, -work.N % 128 / 128
 
     def delay(share, pieces):
@@ -70,13 +70,14 @@ def test_whole_launches_cost_what_they_cost_without_edge_costs():
 
 def test_states_of_ragged_launches():
     work = problem([(2100, 1900, 320), (500, 500, 320)])
-    _, late = chains(work, HARDWARE, ALL_MECHANISMS)
-    on_time, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge"})
-    short, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge", "tile padding"})
+    _, late, _ = chains(work, HARDWARE, ALL_MECHANISMS)
+    on_time, _, all_bytes = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge"})
+    short, _, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge", "tile padding"})
     # On time and whole, all work-groups are alike: 9 x 15 on 40 slots are 4 waves, the last one of one resident
     # on 15 of 20 cores; and 2 x 4 one of one resident.
     np.testing.assert_allclose(on_time, [[4, 7], [1, 1]])
     assert (late.sum(axis=1) > 0).all()
+    np.testing.assert_allclose(all_bytes, 1.0, rtol=1e-5)
     assert (short <= on_time + 1e-9).all()
     assert short[0, 0] < 4
     masked = next(term for term in TERMS if term.name == "masked edge")

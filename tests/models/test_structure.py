@@ -23,7 +23,7 @@ def fit():
 
 def test_the_pitch_that_costs_something_is_chosen_and_edges_that_cost_nothing_are_not(fit):
     for tile in fit.tiles.values():
-        assert tile.overlap
+        assert tile.overlap is not None
         assert "row pitch" in tile.terms
         assert "masked edge" not in tile.terms
     assert fit.tiles[TILE.name].mape < 0.006

@@ -11,6 +11,7 @@ from attrib.attribution.term_states import Consulted, term_states
 from attrib.stages import BestTile, FixedTile, Pad, Split
 from harness.tile import Tile
 from models.design import ALL_MECHANISMS
+from models.overlap import Overlap
 
 STAGES = (
     FixedTile(Tile.parse("256x128x64")),
@@ -22,8 +23,11 @@ STAGES = (
 )
 
 
-def overlapping(fit):
-    tiles = {label: dataclasses.replace(item, overlap=not item.tile.hidden) for label, item in fit.tiles.items()}
+def overlapping(fit, **how):
+    tiles = {
+        label: item if item.tile.hidden else dataclasses.replace(item, overlap=Overlap(**how))
+        for label, item in fit.tiles.items()
+    }
     return dataclasses.replace(fit, tiles=tiles)
 
 
@@ -56,15 +60,14 @@ def slow_values(landscape, fit, on):
     return np.array([raw(stage_times(stage, landscape, times[None])[0], volume) for stage in STAGES])
 
 
-def by_wave(fit):
-    """The same, and last waves compute while the others wait for memory."""
-    found = overlapping(fit)
-    return dataclasses.replace(
-        found, tiles={label: dataclasses.replace(item, by_wave=item.overlap) for label, item in found.tiles.items()}
-    )
-
-
-KINDS = {"additive": lambda fit: fit, "overlapping": overlapping, "by wave": by_wave, "tied": tied}
+KINDS = {
+    "additive": lambda fit: fit,
+    "overlapping": overlapping,
+    "rounded": lambda fit: overlapping(fit, power=4.0),
+    "by wave": lambda fit: overlapping(fit, by_wave=True),
+    "by wave, rounded": lambda fit: overlapping(fit, by_wave=True, power=12.0),
+    "tied": tied,
+}
 
 
 def play(landscape, fit, most=10, **options):
@@ -97,7 +100,7 @@ def test_terms_are_told_apart_where_they_can_be(planted, kind):
     assert states.separable == (kind != "tied",) * 3
     if kind == "tied":
         return
-    assert np.all(states.resources[:2].any() == (kind in ("overlapping", "by wave")))
+    assert np.all(states.resources[:2].any() == (kind not in ("additive", "tied")))
     # With all mechanisms on, the parts are the design itself.
     places = states.columns[2, 0, : fit.tiles[labels[0]].theta.size]
     matrix = fit.design(labels[0]).matrix(fit.problem(labels[0], *mesh), fit.hardware, everyone)

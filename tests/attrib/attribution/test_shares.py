@@ -90,7 +90,7 @@ def clean():
         names = [column.coefficient.name for column in fit.design(label).columns(fit.hardware)]
         theta = np.array([costs.get(name, 0.0) for name in names])
         draws = theta * (1 + 1e-3 * rng.standard_normal((20, theta.size)))
-        models[label] = dataclasses.replace(item, theta=theta, draws=draws, overlap=False)
+        models[label] = dataclasses.replace(item, theta=theta, draws=draws, overlap=None)
     return cube, dataclasses.replace(fit, tiles=models)
 
 

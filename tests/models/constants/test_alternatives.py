@@ -14,7 +14,7 @@ from models.design import Design
 from models.hardware import Hardware
 from models.planted import planted_cube
 from models.result import Estimate
-from models.terms import ALL_TERMS
+from models.terms import ALL_TERMS, SUMMED_TERMS
 from models.tile_data import split_tiles
 
 
@@ -44,10 +44,10 @@ def data(plan):
 
 
 def solved(data, constants=(), left_out=()):
-    terms = [term for term in ALL_TERMS if term.name not in left_out]
+    terms = [term for term in SUMMED_TERMS if term.name not in left_out]
     designs = {label: Design.of(terms, item.tile, HARDWARE) for label, item in data.items()}
     rng = np.random.default_rng(1)
-    return solved_alternatives(data, designs, ALL_TERMS, HARDWARE, constants, {}, frozenset(), rng)
+    return solved_alternatives(data, designs, ALL_TERMS, HARDWARE, constants, {}, {}, rng)
 
 
 def test_without_alternatives_there_are_the_costs_of_the_fit_alone(data, plan):

@@ -1,0 +1,25 @@
+"""Bytes that a launch moves between the memory and the chip.
+
+Every byte of the result is written. Operands are fetched whole by launches that find the caches cold. Launches that
+find them warm fetch what the cache has lost since the same launch before: of a working set of f bytes that is swept
+again and again, a cache of c bytes keeps c / f at best (Belady, IBM Systems Journal 5, 1966), so 1 - c / f is lost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.hardware import Hardware
+from models.problem import Problem
+
+
+def moved_bytes(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:
+    """Bytes of A and B that a launch fetches, and those of D that it writes; shape (n,)."""
+    fetched = lost_share(problem, hardware) * (problem.bytes_a + problem.bytes_b)
+    return np.asarray(fetched + problem.bytes_d)
+
+
+def lost_share(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:
+    """Share of the operands that a launch does not find in the caches, 1 - c / footprint; shape (n,)."""
+    return np.asarray(np.maximum(0.0, 1.0 - hardware.kept_bytes / problem.footprint))
