@@ -12,6 +12,7 @@ mechanisms act on, and the model is chosen, fitted and diagnosed as for a measur
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -33,10 +34,27 @@ SEED = 65_543
 OFF = ("row pitch", "channel hash", "cache spill", "masked edge", "atom remainder", "pipeline fill")
 TOGETHER, TILES, SURROGATES, LEVEL = 3, 3, 199, 0.05
 BAND = (0.035, 0.065)
-SIDE = np.arange(1, 17) * 240 - 96
-DEPTH = np.array([32, 64, 528, 1040, 2048])
+SIDES, DEPTHS = 12, 10
+FINE, COARSE = 16, (64, 128, 256)
 
 Found = list[dict[str, Any]]
+
+
+def drawn_sizes(rng: np.random.Generator, least: float, most: float, count: int, *, log: bool) -> np.ndarray:
+    """Draw sizes evenly spread from ``least`` to ``most``: half odd multiples of 16, half multiples of 64 or more.
+
+    Sizes that mechanisms act on and sizes that they spare lie side by side, many of both, and at other places on
+    every chip. On one fixed grid the same few sizes would be special for several things at once.
+    """
+    edges = np.geomspace(least, most, count + 1) if log else np.linspace(least, most, count + 1)
+    sizes: list[int] = []
+    for low, high in itertools.pairwise(edges):
+        every = np.arange(np.floor(low / FINE) + 1, np.floor(high / FINE) + 1) * FINE
+        ragged, granule = every[every % (2 * FINE) > 0], int(rng.choice(COARSE))
+        even = every[every % granule == 0]
+        wanted = ragged if rng.random() < 0.5 else even
+        sizes.append(int(rng.choice(wanted if wanted.size else every)))
+    return np.array(sizes)
 
 
 def judged(seed: int, number: int) -> Found:
@@ -47,7 +65,9 @@ def judged(seed: int, number: int) -> Found:
     with threadpool_limits(1):
         twin = Twin(chip, off=off, seed=number)
         tiles = [twin.tiles[place] for place in np.sort(rng.choice(len(twin.tiles), TILES, replace=False))]
-        cube = twin.landscape(Grid(SIDE, SIDE, DEPTH), tiles=tiles, repeats=3)
+        rows, columns = (drawn_sizes(rng, 128, 3840, SIDES, log=False) for _ in range(2))
+        depths = drawn_sizes(rng, 24, 2304, DEPTHS, log=True)
+        cube = twin.landscape(Grid(rows, columns, depths), tiles=tiles, repeats=3)
         fit = AdditiveModel(draws=2, seed=number).fit(cube)
         found = diagnose(cube, fit, draws=SURROGATES, seed=number, only=off)
     return [
@@ -125,7 +145,7 @@ def main() -> None:
         "",
         f"Written by `docs/twin_nulls.py`: {len({test['chip'] for test in tests})} chips of random numbers, each "
         f"without {TOGETHER} of {len(OFF)} mechanisms and measured with {TILES} tiles, seed {options.seed}; "
-        f"{SIDE.size} x {SIDE.size} x {DEPTH.size} sizes, {SURROGATES} surrogates a test.",
+        f"{SIDES} x {SIDES} x {DEPTHS} sizes drawn for each, {SURROGATES} surrogates a test.",
         "",
         f"Found: p at most 5 %, before any correction; looked for are {BAND[0]:.1%} to {BAND[1]:.1%}. Standard",
         "errors are over chips. Memory and computing overlap on these chips; where the tiles together do not show",
