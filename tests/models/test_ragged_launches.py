@@ -1,17 +1,19 @@
 """Ragged launches as design columns: what they count, for which launches, and in which states."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness.tile import Tile
+from models.critical_chain import core_rates, critical_chains
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.limits import Limit
 from models.problem import Problem
-from models.ragged_launches import chains, followed
+from models.ragged_launches import chains, followed, outside
 from models.terms import ALL_TERMS
 
 TILE = Tile.parse("256x128x32")
@@ -89,5 +91,33 @@ def test_states_of_ragged_launches():
 
 
 def test_edge_costs_survive_json():
-    assert Hardware.from_dict(HARDWARE.to_dict()) == HARDWARE
-    assert EdgeCosts.from_dict(COSTS.to_dict()) == COSTS
+    known = replace(HARDWARE, levels={TILE.name: (0.7, 1.0)})
+    assert Hardware.from_dict(json.loads(json.dumps(known.to_dict()))) == known
+    costs = replace(COSTS, byte=3e-7, steps=12.0)
+    assert EdgeCosts.from_dict(costs.to_dict()) == costs
+    assert costs.halfway(replace(costs, byte=1e-7)).byte == pytest.approx(2e-7)
+
+
+def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
+    """What a full wave's bytes take, in what its computing does, written out here; to a grade of six per cent."""
+    work = problem([(2100, 1900, 64), (2100, 1900, 640)])
+    late = replace(COSTS, byte=2e-7, steps=10.0)  # waves of ten steps that a byte takes
+    state = replace(HARDWARE, edges={TILE.name: late})
+    waves, delayed, waited = chains(work, state, ALL_MECHANISMS)
+    without = chains(work, HARDWARE, ALL_MECHANISMS)
+    moved = 2 * (work.M * work.K + work.K * work.N) + 4 * work.M * work.N
+    of_wave = 2e-7 * moved / (9 * 15 / 40) / (work.steps(ALL_MECHANISMS) / 10)
+    assert of_wave[0] > 1 > 0.8 > of_wave[1]
+    rest = 1.0 - np.array([outside(work.N, 128)[0], outside(work.M, 256)[0]])
+    delays = COSTS.delays(1.0 - rest[:1], 1.0 - rest[1:]) * [1.0, 1.0, COSTS.corner]
+    found = np.zeros((1, 6))
+    levels = np.array(COSTS.levels)
+    grade = np.exp(np.round(16 * np.log(of_wave[:1])) / 16)
+    tiles = np.array([[9, 15, 0]])
+    critical_chains(tiles, np.ones((1, 2)), delays, levels, core_rates(20, 0.0), grade, found)
+    np.testing.assert_allclose(waves[0], [found[0, :2].sum(), found[0, 0] + 2 * found[0, 1]])
+    np.testing.assert_allclose(delayed[0], found[0, 2:5])
+    assert waited[0] == pytest.approx(found[0, 5])
+    # With few bytes the chain is that of computing alone.
+    np.testing.assert_allclose(waves[1], without[0][1])
+    np.testing.assert_allclose(delayed[1], without[1][1])
