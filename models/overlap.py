@@ -41,6 +41,10 @@ LONGER = float("inf")
 _TURNS = 25
 _SETTLED = 1e-6
 """Largest change of a scale after which the turns have arrived."""
+HIDDEN = 1e-4
+"""Of the longer part: what the shorter one adds below it counts as nothing."""
+_SHOWN = 0.5
+"""A cost that no cell counts by this much at least is hidden, and its coefficient would be that of residuals."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ def _derivatives(compute: Array, memory: Array, power: float) -> Array:
         return np.stack([~waits, waits]).astype(np.float64)
     longer, shorter = np.maximum(compute, memory), np.minimum(compute, memory)
     ratio = np.divide(shorter, longer, out=np.zeros_like(longer), where=longer > 0)
+    ratio[ratio**power < HIDDEN * power] = 0.0
     of_longer = (1.0 + ratio**power) ** (1.0 / power - 1.0)
     of_shorter = of_longer * ratio ** (power - 1.0)
     return np.stack([np.where(waits, of_shorter, of_longer), np.where(waits, of_longer, of_shorter)])
@@ -168,6 +173,15 @@ def scaled(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
     return out
 
 
+def shown(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
+    """Scaled design to fit by: as :func:`scaled`, and costs that are hidden in all cells at zero."""
+    out = scaled(matrix, scales, resources)
+    for columns, scale in zip(reversed(parts_of(resources)), scales, strict=True):
+        hidden = ~(matrix[np.ix_(scale >= _SHOWN, columns)] != 0).any(axis=0)
+        out[:, columns[hidden]] = 0.0
+    return out
+
+
 def fit_overlap(
     matrix: Array,
     time: Array,
@@ -201,16 +215,18 @@ def fit_overlap(
     order = np.concatenate([neither, computing, moving])
     back = np.argsort(order)
     weighted = np.asfortranarray(matrix[:, order] / time[:, None])
+    costly = weighted != 0
     ends = [neither.size, neither.size + computing.size]
-    kinds = np.split(weighted, ends, axis=1)
+    kinds, acting = np.split(weighted, ends, axis=1), np.split(costly, ends, axis=1)
     design = weighted.copy(order="F")
     parts = np.split(design, ends, axis=1)
     best, least = np.zeros(order.size), np.inf
     for start in starts:
         scales = np.asarray(start if start.ndim == 2 else np.stack([1.0 - start, start]), dtype=np.float64)
         for _ in range(_TURNS):
-            for out, columns, scale in zip(parts[1:], kinds[1:], scales, strict=True):
+            for out, columns, scale, some in zip(parts[1:], kinds[1:], scales, acting[1:], strict=True):
                 np.multiply(columns, scale[:, None], out=out)
+                out[:, ~some[scale >= _SHOWN].any(axis=0)] = 0.0
             gram, moment = design.T @ design, design.sum(axis=0)
             theta = solve_nonnegative(gram[np.ix_(back, back)], moment[back])[order]
             launch, compute, memory = (

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
-from models.overlap import LONGER, Overlap, fit_overlap, scales_at
+from models.overlap import LONGER, fit_overlap, scales_at
 from models.overlap_comparison import OverlapTest
 from models.tile_data import TileData
 
@@ -68,13 +68,13 @@ def with_power(
             item, test = _thinned(data[label], seed), tests[label]
             blocks = np.unique(item.blocks).size
             matrix, resources = designs[label].matrix(item.problem, hardware), designs[label].resources(hardware)
-            begin = scales_at(matrix, test.theta, resources, test.how.law(item.problem, hardware, ALL_MECHANISMS))
+            law = test.how.law(item.problem, hardware, ALL_MECHANISMS)
+            begin = scales_at(matrix, test.theta, resources, law)
             for place, power in enumerate(POWERS):
-                how = Overlap(test.how.by_wave, power)
-                law = how.law(item.problem, hardware, ALL_MECHANISMS)
-                theta, loss = fit_overlap(matrix, item.samples.time, resources, [begin], law)
+                other = replace(law, power=power)
+                theta, loss = fit_overlap(matrix, item.samples.time, resources, [begin], other)
                 scores[place] += blocks * np.log(max(loss, _LEAST_LOSS))
-                fits[place][label] = replace(test, theta=theta, how=how)
+                fits[place][label] = replace(test, theta=theta, how=replace(test.how, power=power))
         price = np.log(sum(np.unique(data[label].blocks).size for label in group))
         scores[-1] -= price
         best = int(np.argmin(scores))

@@ -24,7 +24,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.joint import JointSystem
 from models.last_wave import LastWave
-from models.overlap import MEMORY, OverlapLaw, overlapped, parts_of, scaled, scales_at
+from models.overlap import MEMORY, OverlapLaw, overlapped, parts_of, scales_at, shown
 from models.overlap_comparison import OverlapTest, compare_overlap
 from models.solve import solve_nonnegative
 from models.term import Term
@@ -187,10 +187,10 @@ def prepare_overlapping(
                 for label, coefficients in theta.items()
             },
         )
-        shown = dict(matrices)
+        counted = dict(matrices)
         for label, now in scales.items():
-            shown[label] = scaled(matrices[label], now, chosen[label].resources(hardware))
-        prepared = prepare_tiles(data, chosen, hardware, n_blocks, shown)
+            counted[label] = shown(matrices[label], now, chosen[label].resources(hardware))
+        prepared = prepare_tiles(data, chosen, hardware, n_blocks, counted)
         system = JointSystem.of(
             [part.sums for part in prepared.values()], [part.keys for part in prepared.values()]
         )

@@ -3,9 +3,9 @@
 With work-groups that are late at ragged edges, or short where padding is off, waves no longer end at once, and
 which delays a launch waits for depends on where in the raster they are. Once costs are known approximately,
 launches are handed out work-group by work-group (:mod:`models.critical_chain`): the chain that ends last says how
-many of its work-groups ran beside how many others, and how many of them were late. These counts are the design
-columns. They are exact at the costs they were made with, so fitting and counting take turns
-(:mod:`models.edge_turns`).
+many of its work-groups ran beside how many others, how many of them were late, and how long they waited for their
+bytes. These counts are the design columns. They are exact at the costs they were made with, so fitting and counting
+take turns (:mod:`models.edge_turns`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ Array = NDArray[np.float64]
 MASKED = "masked edge"
 
 _GRADES = 16.0
-"""Of memory, in a factor e."""
+"""Of what bytes take, in a factor e: launches that differ by less have one chain."""
 _SMALLEST, _LARGEST = 0.8, 8.0
 """Parts of its computing that the bytes of a wave take, beyond which more or less of them change no chain."""
-NO_GRADE = -1000
+_NO_GRADE = -1000
+"""Where bytes are too few to matter."""
 
 _MOST_WAVES = 40
 """Beyond it waves have long fallen out of step, and the formulas for many of them serve."""
@@ -87,11 +88,11 @@ def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array
     """Logarithm of what the bytes of a wave take over what its computing does, in grades of a few percent."""
     costs = hardware.edges[problem.tile.name]
     if costs.byte == 0.0:
-        return np.full(problem.size, float(NO_GRADE))
+        return np.full(problem.size, float(_NO_GRADE))
     waves = problem.whole_groups / hardware.slots_of(problem.tile.name)
     ratio = costs.byte * moved_bytes(problem, hardware) / waves * costs.steps / problem.steps(on)
     grades = np.round(_GRADES * np.log(np.clip(ratio, 1e-300, _LARGEST)))
-    return np.where(grades < _GRADES * np.log(_SMALLEST), float(NO_GRADE), grades)
+    return np.where(grades < _GRADES * np.log(_SMALLEST), float(_NO_GRADE), grades)
 
 
 @lru_cache(maxsize=64)
@@ -115,6 +116,6 @@ def _chains(
     lengths = np.ones(rest.shape) if padded else rest
     found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 1))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)
-    memory = np.where(rows[:, 5] > NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
+    memory = np.where(rows[:, 5] > _NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
     critical_chains(np.ascontiguousarray(rows[:, :3]), lengths, delays, levels, rates, memory, found)
     return found

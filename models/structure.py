@@ -25,7 +25,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.edge_turns import Bounded, edge_costs, find_edge_costs, recount_by_chains
 from models.gram import BlockGram
 from models.hardware import Hardware
-from models.overlap import LONGER, MEMORY, scaled, scales_at
+from models.overlap import LONGER, MEMORY, scales_at, shown
 from models.overlap_comparison import OverlapTest
 from models.overlap_power import with_power
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
@@ -219,7 +219,7 @@ def _choose(
     every = Design.of(known, item.tile, hardware)
     matrix = every.matrix(item.problem, hardware)
     if bounded is not None:
-        matrix = scaled(matrix, bounded[0], every.resources(hardware))
+        matrix = shown(matrix, bounded[0], every.resources(hardware))
     sums = BlockGram.of(matrix, item.samples.time, item.blocks, fold_of_block.size)
     widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
     ends = np.cumsum(widths)

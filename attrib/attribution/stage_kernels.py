@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.compiled import njit
+from models.overlap import HIDDEN
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -21,8 +22,6 @@ RAW_QUANTITIES = 7
 MEAN_RATE, MEAN_LOG_TIME = 5, 6
 
 _BLOCK = 2048
-_NOTHING = 1e-17
-"""What one and it add up to is one."""
 _FEW = 128
 """Cells that are worked on at a time, so that their sums, and their slopes, stay in the fastest caches."""
 
@@ -97,7 +96,7 @@ def _overlap_scales(computing: float, moving: float, power: float) -> tuple[floa
     if shorter > 0.0 and power < np.inf:
         ratio = shorter / longer
         powered = ratio**power
-        if powered > _NOTHING:
+        if powered >= HIDDEN * power:
             of_longer = (1.0 + powered) ** (1.0 / power - 1.0)
             of_shorter = of_longer * powered / ratio
     return (of_shorter, of_longer) if waits else (of_longer, of_shorter)

@@ -29,7 +29,7 @@ from models.inference.nested import NestedTest, adjusted, judge_additions
 from models.inference.robust import robust_fit
 from models.inference.surrogates import Surrogates
 from models.last_wave import LastWave
-from models.overlap import LONGER, scaled, scales_at
+from models.overlap import LONGER, scales_at, shown
 from models.overlap_comparison import compare_overlap
 from models.overlap_tiles import with_memory
 from models.problem import Problem
@@ -241,7 +241,7 @@ def _tests(
         columns = term.columns(problem, fit.hardware, ALL_MECHANISMS)
         if scales is not None:
             # Beside a model that overlaps, a term is charged as far as its own resource counts.
-            columns = scaled(columns, scales, [term.resource] * columns.shape[1])
+            columns = shown(columns, scales, [term.resource] * columns.shape[1])
         places[term.name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)
@@ -251,10 +251,11 @@ def _tests(
         places[name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)
-    every = np.concatenate(parts, axis=1)
-    surrogates = Surrogates.draw(problem, every, time, fold, draws, rng, covering)
+    columns = np.concatenate(parts, axis=1)
+    surrogates = Surrogates.draw(problem, columns, time, fold, draws, rng, covering)
     asked = [name for name in places if name not in products and (only is None or name in only)]
-    terms = judge_additions(surrogates, places, model, asked)
+    every = tuple(name for name in places if name not in products)
+    terms = judge_additions(surrogates, places, model, asked, every)
     pairs = judge_interactions(surrogates, places, model, tuple(products)) if only is None else []
     return terms, pairs, surrogates
 

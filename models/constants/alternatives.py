@@ -23,7 +23,7 @@ from models.design import ALL_MECHANISMS, Design
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
-from models.overlap import Overlap, overlapped
+from models.overlap import Overlap, scales_at, shown
 from models.result import TileFit
 from models.term import Term
 from models.tile_data import TileData
@@ -197,7 +197,8 @@ def _solve(
             if label in costs:
                 theta = np.array([costs[label].get(name, 0.0) for name in names[label]])
                 law = how[label].law(item.problem, hardware, ALL_MECHANISMS)
-                matrix = overlapped(matrix, theta, designs[label].resources(hardware), law)
+                resources = designs[label].resources(hardware)
+                matrix = shown(matrix, scales_at(matrix, theta, resources, law), resources)
             sums.append(BlockGram.of(matrix, item.samples.time, np.zeros(item.samples.size, dtype=np.int64), 1))
         found = JointSystem.of(sums, keys).solve()
         solved = {

@@ -1,11 +1,14 @@
 """Tests of one mechanism: whether it improves held-out blocks, and whether the improvement is beyond chance.
 
-For each term, the model without it is compared with the model with it: by the squared relative error of blocks of
-(M, N) that neither was fitted to. Dropping or adding a term of no effect changes that error too, and neighbouring
-blocks that share their lack of fit can make it look like a gain. The null distribution comes therefore from
-surrogate landscapes (:mod:`models.inference.surrogates`): the model without the term, plus a residual with the
-scale and the correlation of the real one. A cost at its bound gains exactly nothing in about half of them, which
-is the half-normal mixture of tests at a boundary (Self & Liang 1987).
+For each term, the model of all other terms is compared with that of all, by the squared relative error of blocks of
+(M, N) that neither was fitted to. Of all, not of the chosen: what a term tells no better than another one that was
+not chosen (a masked K than rows off a cache line, say, where every such K is both) is no evidence of it.
+
+Dropping or adding a term of no effect changes that error too, and neighbouring blocks that share their lack of fit
+can make it look like a gain. The null distribution comes therefore from surrogate landscapes
+(:mod:`models.inference.surrogates`): the model without the term, plus a residual with the scale and the correlation
+of the real one. A cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture
+of tests at a boundary (Self & Liang 1987).
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many.
@@ -117,8 +120,9 @@ def judge_additions(
     places: Mapping[str, Indices],
     model: Sequence[str],
     additions: Sequence[str],
+    beside: Sequence[str] | None = None,
 ) -> list[NestedTest]:
-    """Test each addition against the model without it.
+    """Test each addition against a model without it.
 
     Parameters
     ----------
@@ -126,20 +130,27 @@ def judge_additions(
     places : mapping of name to ndarray of int64
         Columns of each term or addition.
     model : sequence of str
-        Terms of the fitted model. One of them is tested by leaving it out of it.
+        Terms of the fitted model.
     additions : sequence of str
         What to test.
+    beside : sequence of str, optional
+        Terms beside which each is tested, without itself where it is one of them; those of the fitted model when
+        left out.
 
     Returns
     -------
     list of NestedTest
         In the order of ``additions``; not yet adjusted.
     """
-    return [_test(surrogates, places, model, name) for name in additions]
+    return [
+        _test(surrogates, places, name, name in model, model if beside is None else beside) for name in additions
+    ]
 
 
-def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence[str], name: str) -> NestedTest:
-    others = [places[other] for other in model if other != name]
+def _test(
+    surrogates: Surrogates, places: Mapping[str, Indices], name: str, in_model: bool, beside: Sequence[str]
+) -> NestedTest:
+    others = [places[other] for other in beside if other != name]
     own = places[name]
     base = np.sort(np.concatenate(others)) if others else np.empty(0, dtype=np.int64)
     whole = surrogates.grams.sum(axis=0)
@@ -160,7 +171,7 @@ def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence
             note = f"not testable: {ONE_SIZE}, {named}: anything else that is special there may be it"
         own = own[told]
     if note:
-        return NestedTest(name, name in model, 0.0, 0.0, None, None, note=note)
+        return NestedTest(name, in_model, 0.0, 0.0, None, None, note=note)
     found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))
     larger = found.theta.copy()
     share = float(np.sum(surrogates.means[own] * larger[own]))
@@ -169,7 +180,7 @@ def _test(surrogates: Surrogates, places: Mapping[str, Indices], model: Sequence
     )
     return NestedTest(
         name,
-        name in model,
+        in_model,
         found.gain,
         found.standard_error,
         tail_probability(found.gain, found.null),

@@ -13,7 +13,17 @@ from models.design import ALL_MECHANISMS
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.model_file import open_model, save_model
-from models.overlap import LONGER, Overlap, OverlapLaw, fit_overlap, overlapped, waits_for_memory
+from models.overlap import (
+    LONGER,
+    Overlap,
+    OverlapLaw,
+    fit_overlap,
+    overlapped,
+    scaled,
+    scales_at,
+    shown,
+    waits_for_memory,
+)
 from models.overlap_comparison import compare_overlap
 from models.problem import Problem
 
@@ -110,12 +120,34 @@ def test_the_effective_design_is_the_derivative(power):
     both = np.maximum(compute, memory)
     if np.isfinite(power):
         both = (compute**power + memory**power) ** (1 / power)
-    np.testing.assert_allclose(design @ theta, launch + both)
+    # What adds less than a ten-thousandth counts as nothing.
+    np.testing.assert_allclose(design @ theta, launch + both, rtol=1e-4 if np.isfinite(power) else 1e-12)
     for j in range(5):
         moved = theta.copy()
         moved[j] *= 1 + 1e-9
         change = (overlapped(columns, moved, RESOURCES, law) @ moved - design @ theta) / (moved[j] - theta[j])
         np.testing.assert_allclose(change, design[:, j], rtol=1e-4, atol=1e-3 * columns[:, j].mean())
+
+
+def test_costs_that_all_cells_hide_are_no_part_of_a_fit():
+    """Scaled by next to nothing, they would get whatever coefficient residuals ask for."""
+    _, _, _, columns = matrix()
+    columns = columns.copy()
+    theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
+    scales = scales_at(columns, theta, RESOURCES, OverlapLaw(4.0))
+    # Bytes of D only where computing is what lasts.
+    columns[scales[1] >= 0.5, 4] = 0.0
+    scaled_too = scaled(columns, scales, RESOURCES)
+    design = shown(columns, scales, RESOURCES)
+    assert scaled_too[:, 4].any()
+    assert not design[:, 4].any()
+    np.testing.assert_array_equal(design[:, :4], scaled_too[:, :4])
+    time = (overlapped(columns, theta, RESOURCES, OverlapLaw(4.0)) @ theta) * np.exp(
+        0.004 * np.random.default_rng(2).standard_normal(columns.shape[0])
+    )
+    found, _ = fit_overlap(columns, time, RESOURCES, [scales], OverlapLaw(4.0))
+    np.testing.assert_allclose(found[:4], theta[:4], rtol=0.05)
+    assert found[4] < 10 * BYTE
 
 
 @pytest.fixture(scope="module")

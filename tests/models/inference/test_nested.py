@@ -64,6 +64,27 @@ def test_a_term_of_the_model_is_tested_by_leaving_it_out(bench, theta):
     assert waves.gain > 0.9
 
 
+def test_beside_all_terms_none_is_taken_for_another_that_was_not_chosen(bench, theta):
+    """Two alike columns, one of which costs something: neither is in the model, and only that one is found."""
+    rng = np.random.default_rng(6)
+    base = bench.base @ theta
+    costs = base * rng.random(base.size)
+    alike = costs + 0.5 * base * rng.random(base.size)
+    time = (base + 0.05 * costs) * np.exp(0.01 * bench.field(rng, 0.3))
+    every = np.column_stack([bench.columns(*MODEL), costs, alike])
+    surrogates = Surrogates.draw(bench.problem, every, time, bench.folds(rng), 199, rng)
+    places = places_of(bench, MODEL)
+    last = every.shape[1]
+    places |= {"costs": np.array([last - 2]), "alike": np.array([last - 1])}
+    asked = ["costs", "alike"]
+    mistaken = {test.name: test.p_value for test in judge_additions(surrogates, places, MODEL, asked)}
+    assert mistaken["alike"] < 0.01
+    told = {test.name: test for test in judge_additions(surrogates, places, MODEL, asked, [*MODEL, *asked])}
+    assert told["costs"].p_value < 0.01
+    assert told["alike"].p_value > 0.1
+    assert not told["costs"].in_model
+
+
 def test_held_out_gain_is_that_of_refits_fold_by_fold(bench, theta):
     places = places_of(bench, (*MODEL, *OTHERS))
     rng = np.random.default_rng(5)
