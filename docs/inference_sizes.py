@@ -108,7 +108,7 @@ def judged(kind: str, planted: tuple[str, float] | None, seed: int) -> dict[str,
     others = [name for name in places if name not in MODEL and name not in products]
     if planted is not None:
         others = [planted[0]]
-    tests = adjusted(judge_additions(surrogates, places, MODEL, others))
+    tests = adjusted(judge_additions(surrogates, places, MODEL, others, [*MODEL, *others]))
     out = {test.name: test.p_value for test in tests if test.p_value is not None}
     out |= {f"{test.name}, in sample": test.p_in_sample for test in tests if test.p_in_sample is not None}
     out["any of them, Holm"] = min((test.p_holm for test in tests if test.p_holm is not None), default=1.0)
