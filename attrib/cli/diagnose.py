@@ -101,7 +101,7 @@ def _show(found: Diagnostics) -> None:
     show()
     tested = [_row(label, test) for label, tile in found.tiles.items() for test in tile.terms]
     if tested:
-        title = f"each mechanism against the model without it, on held-out blocks; {found.draws} surrogates"
+        title = f"each mechanism, beside all others, on held-out blocks; {found.draws} surrogates"
         show_table(title, _TESTED, tested, left=2)
         show()
     pairs = [_row(label, t) for label, tile in found.tiles.items() for t in tile.interactions if is_found(t)]

@@ -123,7 +123,7 @@ def _tested(label: str, test: NestedTest) -> tuple[Cell, ...]:
 def terms_table(found: Diagnostics) -> Table | None:
     """Test of every mechanism of every tile."""
     rows = [_tested(label, test) for label, tile in found.tiles.items() for test in tile.terms]
-    caption = "Each mechanism against the model without it"
+    caption = "Each mechanism, beside all others"
     return Table("terms-table", caption, _TESTED, tuple(rows)) if rows else None
 
 

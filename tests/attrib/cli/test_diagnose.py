@@ -22,7 +22,7 @@ def test_prints_tests_and_findings(attrib, one_tile_file, model_file, ended):
     out = attrib("diagnose", one_tile_file, "--model", model_file, "--draws", "99")
     assert out.status == 0
     assert "noise against lack of fit" in out.out
-    assert "each mechanism against the model without it" in out.out
+    assert "each mechanism, beside all others" in out.out
     assert "Measurement noise in the held-out squared error: 256x128x64: " in out.out
     assert "diagnosing 256x128x64" in out.err
     assert "×" not in out.out
