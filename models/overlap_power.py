@@ -65,7 +65,7 @@ def with_power(
         scores = np.zeros(len(POWERS))
         fits: list[dict[str, OverlapTest]] = [{} for _ in POWERS]
         for label in group:
-            item, test = _thinned(data[label], seed), tests[label]
+            item, test = data[label].thinned(_MOST_CELLS, np.random.default_rng(seed)), tests[label]
             blocks = np.unique(item.blocks).size
             matrix, resources = designs[label].matrix(item.problem, hardware), designs[label].resources(hardware)
             law = test.how.law(item.problem, hardware, ALL_MECHANISMS)
@@ -82,9 +82,3 @@ def with_power(
         if group is known:
             power_of_known = POWERS[best]
     return found, power_of_known
-
-
-def _thinned(item: TileData, seed: int) -> TileData:
-    if item.samples.size <= _MOST_CELLS:
-        return item
-    return item.part(np.sort(np.random.default_rng(seed).permutation(item.samples.size)[:_MOST_CELLS]))

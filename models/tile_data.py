@@ -57,6 +57,12 @@ class TileData:
             self.tile, self.rows[rows], self.samples.take(rows), self.blocks[rows], self.problem.take(rows)
         )
 
+    def thinned(self, most: int, rng: np.random.Generator) -> TileData:
+        """Return at most so many of the samples; at random, as strides would favour some sizes."""
+        if self.samples.size <= most:
+            return self
+        return self.part(np.sort(rng.choice(self.samples.size, most, replace=False)))
+
 
 def split_tiles(
     samples: Samples, blocks: NDArray[np.int64], sizes: tuple[int, int], in_main: NDArray[np.bool_]

@@ -47,8 +47,8 @@ def add_up(
     last two overlap with ``power`` (:mod:`models.overlap`). ``divisible`` (mask, cell) says in row ``mask`` (-1 for
     nowhere) where limits other than the first may bound. ``last_waves`` (state, 3, cell) has in row ``last`` (-1
     for none) the shares of computing and of bytes of last waves, which overlap for themselves, and how long memory
-    is waited for. Fills ``time`` and
-    ``binding``, the limit, of shape (cell,), and ``scales`` (2, cell), what counts of computing and of memory.
+    is waited for. Fills ``time`` and ``binding``, the limit, of shape (cell,), and ``scales`` (2, cell), what is
+    counted of computing and of memory.
     """
     parts, chosen = np.empty((3, _BLOCK)), np.empty((3, _BLOCK))
     for start in range(0, time.size, _BLOCK):

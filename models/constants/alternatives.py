@@ -91,7 +91,7 @@ def solved_alternatives(
     list of Alternative
         Of the choices of the fit alone, where there is no alternative.
     """
-    items = {label: _thinned(item, rng) for label, item in data.items()}
+    items = {label: item.thinned(_MOST_CELLS, rng) for label, item in data.items()}
     every = {
         label: Design.of([term for term in terms if label in theta or not term.needs_overlap], item.tile, hardware)
         for label, item in items.items()
@@ -211,10 +211,3 @@ def _solve(
 
 def _names(design: Design, hardware: Hardware) -> list[str]:
     return [column.coefficient.name for column in design.columns(hardware)]
-
-
-def _thinned(item: TileData, rng: np.random.Generator) -> TileData:
-    if item.samples.size <= _MOST_CELLS:
-        return item
-    rows = np.sort(rng.choice(item.samples.size, _MOST_CELLS, replace=False))
-    return TileData(item.tile, item.rows[rows], item.samples.take(rows), item.blocks[rows], item.problem.take(rows))

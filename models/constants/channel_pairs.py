@@ -100,7 +100,7 @@ def profile_channels(
     # What the record says of channels is no part of the other terms either.
     without = replace(hardware, channels=None, interleave_bytes=None)
     scans, counts = [], []
-    thinned = {label: _thinned(item, rng) for label, item in data.items()}
+    thinned = {label: item.thinned(_MOST, rng) for label, item in data.items()}
     # Pairs of equal columns on every tile are one candidate.
     waiting = {label: _columns(item, hardware) for label, item in thinned.items()}
     groups = _groups(list(waiting.values()))
@@ -189,14 +189,6 @@ def _unknown(reason: str, profile: Profile | None, aliases: tuple[tuple[int, int
 
 def _distinct(values: Iterable[int]) -> tuple[float, ...]:
     return tuple(sorted({float(value) for value in values}))
-
-
-def _thinned(item: TileData, rng: np.random.Generator) -> TileData:
-    """Take some of the samples where there are very many; at random, as strides would favour some pitches."""
-    if item.samples.size <= _MOST:
-        return item
-    rows = np.sort(rng.choice(item.samples.size, _MOST, replace=False))
-    return TileData(item.tile, item.rows[rows], item.samples.take(rows), item.blocks[rows], item.problem.take(rows))
 
 
 def _columns(item: TileData, hardware: Hardware) -> Array:
