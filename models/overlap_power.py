@@ -7,19 +7,25 @@ which other mechanisms that act there would take up. A device moves data in one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
-from models.overlap import LONGER, fit_overlap, scales_at
+from models.overlap import LONGER, OverlapLaw, fit_overlap, scales_at
 from models.overlap_comparison import OverlapTest
 from models.tile_data import TileData
 
+Array = NDArray[np.float64]
+
 POWERS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0, LONGER)
-"""Powers that are tried."""
+"""Powers that are tried, before a better one is looked for between the neighbours of the best."""
+_STEPS, _EXACT = 8, 0.01
+"""Of that search: how many, and how near to each other logarithms of powers are that are tried."""
 
 _MOST_CELLS = 4096
 """Of a tile; beyond it, cells are drawn at random."""
@@ -62,23 +68,55 @@ def with_power(
     for group in [known, *([label] for label in overlapping if data[label].hidden)]:
         if not group:
             continue
-        scores = np.zeros(len(POWERS))
-        fits: list[dict[str, OverlapTest]] = [{} for _ in POWERS]
-        for label in group:
-            item, test = data[label].thinned(_MOST_CELLS, np.random.default_rng(seed)), tests[label]
-            blocks = np.unique(item.blocks).size
-            matrix, resources = designs[label].matrix(item.problem, hardware), designs[label].resources(hardware)
-            law = test.how.law(item.problem, hardware, ALL_MECHANISMS)
-            begin = scales_at(matrix, test.theta, resources, law)
-            for place, power in enumerate(POWERS):
-                other = replace(law, power=power)
-                theta, loss = fit_overlap(matrix, item.samples.time, resources, [begin], other)
-                scores[place] += blocks * np.log(max(loss, _LEAST_LOSS))
-                fits[place][label] = replace(test, theta=theta, how=replace(test.how, power=power))
-        price = np.log(sum(np.unique(data[label].blocks).size for label in group))
+        prepared = [_Prepared.of(data[label], tests[label], designs[label], hardware, seed) for label in group]
+        price = np.log(sum(item.blocks for item in prepared))
+        scores = np.array([_score(np.log(power), prepared) for power in POWERS])
         scores[-1] -= price
         best = int(np.argmin(scores))
-        found.update(fits[best])
+        power = POWERS[best]
+        if 0 < best < len(POWERS) - 2:
+            search = minimize_scalar(
+                _score,
+                args=(prepared,),
+                bounds=(np.log(POWERS[best - 1]), np.log(POWERS[best + 1])),
+                method="bounded",
+                options={"xatol": _EXACT, "maxiter": _STEPS},
+            )
+            if search.fun < scores[best]:
+                power = float(np.exp(search.x))
+        for label, item in zip(group, prepared, strict=True):
+            theta, _ = item.fit(power)
+            found[label] = replace(tests[label], theta=theta, how=replace(tests[label].how, power=power))
         if group is known:
-            power_of_known = POWERS[best]
+            power_of_known = power
     return found, power_of_known
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What fits of one tile with several powers share."""
+
+    matrix: Array
+    time: Array
+    resources: tuple[str, ...]
+    law: OverlapLaw
+    begin: Array
+    blocks: int
+
+    @classmethod
+    def of(cls, data: TileData, test: OverlapTest, design: Design, hardware: Hardware, seed: int) -> _Prepared:
+        item = data.thinned(_MOST_CELLS, np.random.default_rng(seed))
+        matrix, resources = design.matrix(item.problem, hardware), tuple(design.resources(hardware))
+        law = test.how.law(item.problem, hardware, ALL_MECHANISMS)
+        begin = scales_at(matrix, test.theta, resources, law)
+        return cls(matrix, item.samples.time, resources, law, begin, np.unique(item.blocks).size)
+
+    def fit(self, power: float) -> tuple[Array, float]:
+        """Coefficients with some power, and their loss."""
+        law = replace(self.law, power=power)
+        return fit_overlap(self.matrix, self.time, self.resources, [self.begin], law)
+
+
+def _score(log_power: float, items: Sequence[_Prepared]) -> float:
+    power = float(np.exp(log_power))
+    return float(sum(item.blocks * np.log(max(item.fit(power)[1], _LEAST_LOSS)) for item in items))
