@@ -94,14 +94,14 @@ def _any_cost(
     n_blocks: int,
     rng: np.random.Generator,
 ) -> float:
-    """Test whether bytes beyond any of the sizes cost something: the p-value."""
+    """Test whether what caches of any of the sizes lose costs something: the p-value."""
     # Whatever caches keep of operands, none of it is lost in the model without spilling.
     kept = replace(hardware, kept_bytes=np.inf if hardware.kept_bytes > 0 else 0.0)
     plain = [term for term in terms if term.name != CacheSpill.name]
     scans, counts = [], []
     for problem, time, blocks in data.values():
         base = Design.of(plain, problem.tile, kept).matrix(problem, kept)
-        states = [replace(hardware, cache_bytes=size) for size in sizes]
+        states = [hardware.with_spill_size(size) for size in sizes]
         columns = [CacheSpill().columns(problem, state, ALL_MECHANISMS) for state in states]
         weight = 1.0 / time[:, None]
         spilt = np.concatenate(columns, axis=1)

@@ -14,9 +14,9 @@ n(j) work-groups of the chain having run beside j - 1 others, and k(e) having wa
 time is linear in the costs; which chain it is depends on them, as what bounds a launch does elsewhere.
 
 Where work-groups move their bytes while they compute, each takes the longer of both. Those handed out together
-share the bytes that all of them move, which come as fast to a slow core as to a fast one; the last of a launch are
-few, and move few. The chain is then that of the longer work-groups; counted are what it would take for its
-computing alone, and for its bytes alone.
+share the bytes that all of them move, fewer where the last line of the raster reaches past the matrix; these come
+as fast to a slow core as to a fast one. The last of a launch are few, and move few. The chain is then that of the
+longer work-groups; counted are what it would take for its computing alone, and for its bytes alone.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def core_rates(cores: int, spread: float) -> Array:
 def critical_chains(
     tiles: NDArray[np.int64],
     lengths: Array,
+    inside: Array,
     delays: Array,
     levels: Array,
     rates: Array,
     memory: Array,
+    in_step: NDArray[np.bool_],
     chains: Array,
 ) -> None:
     """Follow the chains of many launches.
@@ -62,6 +64,8 @@ def critical_chains(
         Work-groups along M and along N, and whether consecutive ones walk along N.
     lengths : ndarray, shape (n, 2)
         Length of work-groups at the last row and the last column of tiles, of a whole one; 1 where whole.
+    inside : ndarray, shape (n,)
+        How much of the last line of the raster lies inside the matrix: others are not read or written.
     delays : ndarray, shape (n, 3)
         Delay at an edge ragged in N, in M, and what is added in the corner, in whole work-groups.
     levels : ndarray, shape (R,)
@@ -69,6 +73,8 @@ def critical_chains(
     rates : ndarray, shape (cores,)
     memory : ndarray, shape (n,)
         What the bytes of a full wave take, in what its computing takes at rate 1.
+    in_step : ndarray of bool, shape (n,)
+        Whether cores that wait for memory end together.
     chains : ndarray, shape (n, R + 4)
         Filled: n(1) to n(R), then the chain's delays at edges ragged in N, in M and in both, and how long its
         work-groups would take for their bytes alone, of what all bytes of the launch take.
@@ -89,6 +95,8 @@ def critical_chains(
         tiles_m, tiles_n = tiles[launch, 0], tiles[launch, 1]
         length = tiles_n if tiles[launch, 2] == 1 else tiles_m
         count = tiles_m * tiles_n
+        beyond = 1.0 - inside[launch]
+        bytes_of_all = 1.0 - beyond * length / count
         state[:], taken[:], running[:] = _FREE, 0, 0
         done_each[:], seen[:], event[:] = 0.0, 0.0, np.inf
         at_level[:, :], before[:, :] = 0.0, 0.0
@@ -125,10 +133,15 @@ def critical_chains(
                 if in_m and in_n:
                     late += delays[launch, 2]
                     chain[slot, residency + 2] += 1.0
-                together = min(size, count - issued // size * size)
+                batch = issued // size * size
+                together = min(size, count - batch)
                 beside = min(residency, -(-together // cores))
-                # Slow cores end a little later even so, and the fastest takes as many of the next as it holds.
-                a_wave = rates[core] * together / size / levels[beside - 1] * (1.0 - _LATER * rates[core])
+                in_last_line = max(0, batch + together - max(batch, count - length))
+                moved = (together - beyond * in_last_line) / size / bytes_of_all
+                a_wave = rates[core] * moved / levels[beside - 1]
+                if not in_step[launch]:
+                    # Slow cores end a little later, and the fastest takes as many of the next as it holds.
+                    a_wave *= 1.0 - _LATER * rates[core]
                 longer = max(need[slot], memory[launch] * a_wave)
                 computing[slot], moving[slot] = need[slot] / longer, a_wave / longer
                 need[slot] = longer

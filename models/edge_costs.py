@@ -14,6 +14,11 @@ Delay = tuple[float, float, float]
 
 NO_DELAY: Delay = (0.0, 0.0, 0.0)
 
+_TOLD_APART = 1e-13
+"""Of their time: cores that differ by less end together."""
+_SHARPEST = 14.0
+"""Power beyond which no overlap of real cores goes: with none, the least of memory would keep them in step."""
+
 
 def outside_pieces(share: Array) -> Array:
     """Rising pieces of an increasing function of the share of a tile outside the matrix, shape (n, 3).
@@ -44,11 +49,13 @@ class EdgeCosts:
     corner : float
         What a corner is late beyond both, per product of both delays: masked in both, it is slow times slow. In
         waves of R, its delays in the same.
-    byte : float
-        What a byte of traffic takes, where memory and computing overlap: in waves of R of ``steps`` steps. 0 where
-        they add up.
+    byte, spilt_byte : float
+        What a byte that is moved anyway takes, and one that the cache lost, where memory and computing overlap: in
+        waves of R of ``steps`` steps. 0 where they add up.
     steps : float
         Mainloop steps of these waves.
+    power : float
+        With which memory and computing overlap (:mod:`models.overlap`).
     """
 
     levels: tuple[float, ...]
@@ -56,33 +63,47 @@ class EdgeCosts:
     delay_m: Delay = NO_DELAY
     corner: float = 0.0
     byte: float = 0.0
+    spilt_byte: float = 0.0
     steps: float = 1.0
+    power: float = float("inf")
 
     def delays(self, outside_n: Array, outside_m: Array) -> Array:
         """Delays at edges of which these shares are outside: in N, in M, and their product; shape (n, 3)."""
         n, m = outside_pieces(outside_n) @ self.delay_n, outside_pieces(outside_m) @ self.delay_m
         return np.stack([n, m, n * m], axis=1)
 
+    def in_step(self, memory: Array) -> NDArray[np.bool_]:
+        """Whether all cores end together, fast or slow, because memory hides what they compute.
+
+        Parameters
+        ----------
+        memory : ndarray, shape (n,)
+            What the bytes of a full wave take, in what its computing takes.
+        """
+        power = min(self.power, _SHARPEST)
+        return np.asarray(np.maximum(memory, 1.0) ** power > 1.0 / _TOLD_APART)
+
     def halfway(self, other: EdgeCosts) -> EdgeCosts:
-        """Return the mean of these costs and others of the same residents."""
+        """Return the mean of these costs and others of the same residents and power."""
         first, second = (
-            np.array([*costs.levels, *costs.delay_n, *costs.delay_m, costs.corner, costs.byte, costs.steps])
-            for costs in (self, other)
+            np.array([*c.levels, *c.delay_n, *c.delay_m, c.corner, c.byte, c.spilt_byte, c.steps])
+            for c in (self, other)
         )
-        return EdgeCosts.of(0.5 * (first + second))
+        return EdgeCosts.of(0.5 * (first + second), self.power)
 
     @classmethod
-    def of(cls, values: Array) -> EdgeCosts:
-        """Build from levels, delays in N, delays in M, corner, byte and steps in a row, shape (R + 9,)."""
-        *levels, n0, n1, n2, m0, m1, m2, corner, byte, steps = (float(value) for value in values)
-        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner, byte, steps)
+    def of(cls, values: Array, power: float) -> EdgeCosts:
+        """Build from levels, delays in N, delays in M, corner, both bytes and steps in a row, shape (R + 10,)."""
+        *levels, n0, n1, n2, m0, m1, m2, corner, byte, spilt, steps = (float(value) for value in values)
+        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner, byte, spilt, steps, power)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data; :meth:`from_dict` is its inverse."""
-        return asdict(self)
+        """Return plain data, an infinite power as ``None``; :meth:`from_dict` is its inverse."""
+        return {**asdict(self), "power": self.power if np.isfinite(self.power) else None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EdgeCosts:
         """Rebuild from plain data."""
-        values = [*data["levels"], *data["delay_n"], *data["delay_m"], data["corner"], data["byte"], data["steps"]]
-        return cls.of(np.array(values))
+        scalars = [data[name] for name in ("corner", "byte", "spilt_byte", "steps")]
+        power = float("inf") if data["power"] is None else float(data["power"])
+        return cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], *scalars]), power)

@@ -45,9 +45,8 @@ class Hardware:
         they find it cold, or nobody states how they do.
     edges : mapping of tile label to EdgeCosts
         Of tiles whose ragged launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
-    levels : mapping of tile label to tuple of float
-        Time of a wave of 1, 2, ... R residents, as parts of a wave of R, of tiles that overlap memory and
-        computing.
+    overlapping : mapping of tile label to EdgeCosts
+        Costs of waves and of bytes, of tiles that overlap memory and computing; those of edges do not count.
     """
 
     cores: int = 1
@@ -62,7 +61,7 @@ class Hardware:
     core_spread: Mapping[str, float] = field(default_factory=dict)
     kept_bytes: float = 0.0
     edges: Mapping[str, EdgeCosts] = field(default_factory=dict)
-    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    overlapping: Mapping[str, EdgeCosts] = field(default_factory=dict)
 
     def pitch(self, width: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distance between the starts of rows of the given widths, in elements."""
@@ -84,6 +83,10 @@ class Hardware:
         """Return the same hardware with another core count and residency."""
         return replace(self, cores=cores, residency=dict(residency))
 
+    def with_core_spread(self, tile: str, spread: float) -> Hardware:
+        """Return the same hardware with another spread of the cores' rates in launches of one tile."""
+        return replace(self, core_spread={**self.core_spread, tile: spread})
+
     def with_spill_size(self, size: float) -> Hardware:
         """Return the same hardware with another spill size, bytes, which is also what warm caches keep."""
         return replace(self, cache_bytes=size, kept_bytes=size if self.kept_bytes > 0 else 0.0)
@@ -96,17 +99,18 @@ class Hardware:
             "core_spread": dict(self.core_spread),
             "atom": list(self.atom),
             "edges": {label: costs.to_dict() for label, costs in self.edges.items()},
-            "levels": {label: list(levels) for label, levels in self.levels.items()},
+            "overlapping": {label: costs.to_dict() for label, costs in self.overlapping.items()},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Hardware:
         """Rebuild from plain data."""
         m, n, k = data["atom"]
-        edges = {label: EdgeCosts.from_dict(costs) for label, costs in data["edges"].items()}
-        levels = {label: tuple(values) for label, values in data["levels"].items()}
-        plain = {"residency": dict(data["residency"]), "edges": edges, "levels": levels}
-        return cls(**{**data, **plain, "atom": (int(m), int(n), int(k))})
+        costs = {
+            kind: {label: EdgeCosts.from_dict(costs) for label, costs in data[kind].items()}
+            for kind in ("edges", "overlapping")
+        }
+        return cls(**{**data, **costs, "residency": dict(data["residency"]), "atom": (int(m), int(n), int(k))})
 
     @classmethod
     def from_device(

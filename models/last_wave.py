@@ -3,13 +3,13 @@
 Work-groups move their operands while they compute, wave by wave. Where the waves of a launch wait for memory, the
 last one may not: with few work-groups left it moves few bytes, but computes as long as any. So the last wave
 overlaps for itself (:mod:`models.overlap`), with its share b of the bytes and w of the computing: one of V waves,
-and its part of the work-groups.
+and its part of the work-groups. Those that reach past the matrix move only what lies inside.
 
 Work-groups share what they move with those that were handed out with them, and no others make up for it where a
 core has more of them than the next. Of cores that are not quite in step the first takes as many of the last
-work-groups as it holds: their bytes come at the pace of so many on one core (:attr:`Hardware.levels`). Where ragged
-edges make work-groups late, the chain that a launch ends with says how long it waits for bytes
-(:mod:`models.ragged_launches`).
+work-groups as it holds: their bytes come at the pace of so many on one core. Cores that wait for memory alone stay
+in step. Where ragged edges make work-groups late, the chain that a launch ends with says how long it waits for
+bytes (:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from models.hardware import Hardware
 from models.limits import divisible
 from models.problem import Problem
-from models.ragged_launches import chains, followed
+from models.ragged_launches import chains, followed, last_line, memory_of_waves
 
 Array = NDArray[np.float64]
 
@@ -65,17 +65,22 @@ class LastWave:
         waves = np.ceil(groups / slots)
         several = (waves > 1) & ~divisible(groups, slots, on)
         left = groups - (waves - 1) * slots
-        left, traffic, waited = left * several, np.where(several, left / groups, 0.0), np.ones(problem.size)
-        levels = hardware.levels.get(problem.tile.name, ())
+        length, inside = last_line(problem)
+        moving = left - np.minimum(left, length) * (1.0 - inside)
+        traffic = np.where(several, moving / (groups - length * (1.0 - inside)), 0.0)
+        left, waited = left * several, np.ones(problem.size)
+        costs = hardware.overlapping.get(problem.tile.name)
+        held = 1 if costs is None else len(costs.levels)
         if (
-            len(levels) > 1
-            and len(levels) == slots // hardware.cores
+            costs is not None
+            and 1 < held == slots // hardware.cores
             and hardware.core_spread_of(problem.tile.name) > 0
         ):
             # The core that is done first takes as many of the last work-groups as it holds.
-            place = np.array([levels[0], *levels])
-            shared = np.minimum(np.ceil(left / hardware.cores), len(levels)).astype(np.int64)
-            packed = np.minimum(left, len(levels)).astype(np.int64)
+            place = np.array([costs.levels[0], *costs.levels])
+            shared = np.minimum(np.ceil(left / hardware.cores), held).astype(np.int64)
+            packed = np.minimum(left, held).astype(np.int64)
+            packed = np.where(costs.in_step(memory_of_waves(problem, hardware, costs, on)), shared, packed)
             last = traffic * place[packed] / place[shared]
             waited = 1.0 + last - traffic
             traffic = last / waited

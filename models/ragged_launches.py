@@ -20,7 +20,7 @@ from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.problem import PADDING, Problem
-from models.traffic import moved_bytes
+from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
 
@@ -84,13 +84,28 @@ def outside(size: NDArray[np.int64], tile: int) -> Array:
     return np.asarray(-size % tile / tile)
 
 
+def last_line(problem: Problem) -> tuple[Array, Array]:
+    """How many work-groups the last line of the raster has, and how much of them lies inside the matrix; (n,) each.
+
+    The last line ends the launch, and where it is ragged it moves fewer bytes than those before it. The ends of all
+    lines, ragged along the other axis, are spread over the launch.
+    """
+    along_n = problem.along_n
+    length = np.where(along_n, problem.tile_columns, problem.tile_rows)
+    outer = np.where(along_n, outside(problem.M, problem.tile.m), outside(problem.N, problem.tile.n))
+    return length, 1.0 - outer
+
+
+def memory_of_waves(problem: Problem, hardware: Hardware, costs: EdgeCosts, on: AbstractSet[str]) -> Array:
+    """What the bytes of a full wave take, in what its computing takes; shape (n,)."""
+    waves = problem.whole_groups / hardware.slots_of(problem.tile.name)
+    moving = costs.byte * needed_bytes(problem, hardware) + costs.spilt_byte * spilt_bytes(problem, hardware)
+    return np.asarray(moving / waves * costs.steps / problem.steps(on))
+
+
 def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
     """Logarithm of what the bytes of a wave take over what its computing does, in grades of a few percent."""
-    costs = hardware.edges[problem.tile.name]
-    if costs.byte == 0.0:
-        return np.full(problem.size, float(_NO_GRADE))
-    waves = problem.whole_groups / hardware.slots_of(problem.tile.name)
-    ratio = costs.byte * moved_bytes(problem, hardware) / waves * costs.steps / problem.steps(on)
+    ratio = memory_of_waves(problem, hardware, hardware.edges[problem.tile.name], on)
     grades = np.round(_GRADES * np.log(np.clip(ratio, 1e-300, _LARGEST)))
     return np.where(grades < _GRADES * np.log(_SMALLEST), float(_NO_GRADE), grades)
 
@@ -114,8 +129,12 @@ def _chains(
         delays = costs.delays(1.0 - rest[:, 1], 1.0 - rest[:, 0])
         delays[:, 2] *= costs.corner
     lengths = np.ones(rest.shape) if padded else rest
+    inside = np.where(rows[:, 2] == 1, rest[:, 0], rest[:, 1])  # of the last line
     found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 1))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)
     memory = np.where(rows[:, 5] > _NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
-    critical_chains(np.ascontiguousarray(rows[:, :3]), lengths, delays, levels, rates, memory, found)
+    in_step = costs.in_step(memory)
+    critical_chains(
+        np.ascontiguousarray(rows[:, :3]), lengths, inside, delays, levels, rates, memory, in_step, found
+    )
     return found

@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.chain_search import find_edge_costs, recount_by_chains
 from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
 from models.design import ALL_MECHANISMS, Design
-from models.edge_turns import Bounded, edge_costs, find_edge_costs, recount_by_chains
+from models.edge_costs import EdgeCosts
+from models.edge_turns import LEAST_LOSS, Bounded, edge_costs, solved
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.overlap import LONGER, MEMORY, scales_at, shown
@@ -104,11 +106,12 @@ def find_structure(
     computing: dict[str, NDArray[np.bool_]] = {}
     bounded: dict[str, Bounded] = {}
     masked: frozenset[str] = frozenset()
+    by_chains: dict[str, float] = {}
     power = LONGER
     summed = [term for term in terms if not term.needs_overlap]
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
-        spreads = profile_core_spread(data, summed, hardware, fold_of_block, rng, computing)
+        spreads = profile_core_spread(data, summed, hardware, fold_of_block, rng, computing, by_chains)
         told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
         hardware = replace(hardware, core_spread=told)
         progress("choosing terms")
@@ -133,17 +136,32 @@ def find_structure(
             wanted = data.keys() - recounted
         elif not (wanted := recounted | (masked ^ before)):
             break
-        hardware = replace(hardware, levels=_levels(data, wide, hardware, overlaps))
+        hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
         progress("following ragged launches")
         hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
         used = {label: wide[label] if label in computing else designs[label] for label in data}
-        edges = find_edge_costs({label: data[label] for label in data if label in wanted}, used, hardware, bounded)
-        hardware = replace(hardware, edges={**hardware.edges, **edges})
+        asked = {label: data[label] for label in data if label in wanted}
+        edges, found = find_edge_costs(asked, used, hardware, bounded, seed)
+        by_chains |= found
+        spread = {**hardware.core_spread, **by_chains}
+        hardware = replace(hardware, edges={**hardware.edges, **edges}, core_spread=spread)
         hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
-        if not computing and not edges:
+        if not computing and not edges and not found:
             break
     left_out = {label: reasons for label, (_, reasons) in chosen.items()}
     return Structure(hardware, waves, spreads, designs, wide, left_out, overlaps)
+
+
+def misfit(data: Mapping[str, TileData], structure: Structure) -> float:
+    """Criterion by which structures of the same tiles compare: the sum of B log(loss), B blocks of each tile."""
+    hardware = structure.hardware
+    bounded = _bounded(data, structure.wide, hardware, structure.overlaps)
+    total = 0.0
+    for label, item in data.items():
+        design = structure.wide[label] if label in bounded else structure.designs[label]
+        loss = solved(item, design, hardware, bounded.get(label))[1]
+        total += np.unique(item.blocks).size * np.log(max(loss, LEAST_LOSS))
+    return total
 
 
 def _recounted(
@@ -187,19 +205,19 @@ def _bounded(
     return found
 
 
-def _levels(
+def _wave_costs(
     data: Mapping[str, TileData],
     wide: Mapping[str, Design],
     hardware: Hardware,
     overlaps: Mapping[str, OverlapTest],
-) -> dict[str, tuple[float, ...]]:
-    """Take from the costs of tiles that overlap how long waves of few residents last."""
+) -> dict[str, EdgeCosts]:
+    """Take from the costs of tiles that overlap how long waves of few residents last, and their bytes."""
     found = {}
     for label, test in overlaps.items():
         if test.overlaps and not data[label].hidden:
-            costs = edge_costs(data[label], wide[label], hardware, test.theta)
+            costs = edge_costs(data[label], wide[label], hardware, test.theta, test.how.power)
             if costs is not None:
-                found[label] = costs.levels
+                found[label] = costs
     return found
 
 

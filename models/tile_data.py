@@ -59,9 +59,13 @@ class TileData:
 
     def thinned(self, most: int, rng: np.random.Generator) -> TileData:
         """Return at most so many of the samples; at random, as strides would favour some sizes."""
+        return self if self.samples.size <= most else self.part(self.thinned_rows(most, rng))
+
+    def thinned_rows(self, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the places of at most so many of the samples, in their order."""
         if self.samples.size <= most:
-            return self
-        return self.part(np.sort(rng.choice(self.samples.size, most, replace=False)))
+            return np.arange(self.samples.size)
+        return np.sort(rng.choice(self.samples.size, most, replace=False))
 
 
 def split_tiles(

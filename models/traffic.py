@@ -3,6 +3,7 @@
 Every byte of the result is written. Operands are fetched whole by launches that find the caches cold. Launches that
 find them warm fetch what the cache has lost since the same launch before: of a working set of f bytes that is swept
 again and again, a cache of c bytes keeps c / f at best (Belady, IBM Systems Journal 5, 1966), so 1 - c / f is lost.
+That is the cache's doing: a larger one would lose nothing, and the result alone would be left to move.
 """
 
 from __future__ import annotations
@@ -14,10 +15,21 @@ from models.hardware import Hardware
 from models.problem import Problem
 
 
-def moved_bytes(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:
-    """Bytes of A and B that a launch fetches, and those of D that it writes; shape (n,)."""
-    fetched = lost_share(problem, hardware) * (problem.bytes_a + problem.bytes_b)
+def needed_bytes(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:
+    """Bytes that move however large the cache: those of D, and of A and B unless it is warm; shape (n,)."""
+    fetched = 0.0 if hardware.kept_bytes > 0.0 else problem.bytes_a + problem.bytes_b
     return np.asarray(fetched + problem.bytes_d)
+
+
+def spilt_bytes(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:
+    """Bytes that a launch moves because the cache is no larger; shape (n,).
+
+    Operands that a warm cache has lost. Of a cold one, or where nobody states which, what of the working set lies
+    beyond the spill size.
+    """
+    if hardware.kept_bytes > 0.0:
+        return lost_share(problem, hardware) * (problem.bytes_a + problem.bytes_b)
+    return np.maximum(0.0, problem.footprint - hardware.cache_bytes)
 
 
 def lost_share(problem: Problem, hardware: Hardware) -> NDArray[np.float64]:

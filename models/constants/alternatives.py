@@ -165,7 +165,7 @@ def _states(hardware: Hardware, key: str, profile: Profile | None) -> list[Hardw
                 continue
             state = replace(hardware, channels=int(value[0]), interleave_bytes=int(value[1]))
         else:
-            state = replace(hardware, core_spread={**hardware.core_spread, key: value[0]})
+            state = hardware.with_core_spread(key, value[0])
         if state != hardware:
             found.append(state)
     return found

@@ -1,4 +1,8 @@
-"""Cache spill: what of the working set does not stay in the last-level cache is fetched again."""
+"""Cache spill: what of the working set does not stay in the last-level cache is fetched again.
+
+Where launches find the cache warm, that is the share of the operands that it has lost since the launch before
+(:mod:`models.traffic`). Elsewhere operands are fetched anyway, and it is the bytes beyond the spill size.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Coefficient, Term
+from models.traffic import spilt_bytes
 
 
 @dataclass(frozen=True)
 class CacheSpill(Term):
-    """Bytes of A, B and D beyond the spill size, max(0, footprint - cache): its own smooth counterpart.
+    """Operands that a warm cache lost, or bytes of A, B and D beyond the spill size: its own smooth counterpart.
 
     The size at which spilling begins is profiled. It can be well below the nominal cache: a cache in two
     partitions keeps what both halves of the chip read twice.
@@ -37,10 +42,11 @@ class CacheSpill(Term):
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
         """One spilt byte."""
         del tile
+        what = "operands lost by a warm cache" if hardware.kept_bytes > 0 else "the working set beyond the cache"
         size = hardware.cache_bytes / 2**20
-        return (Coefficient("spilt byte", "s/byte", f"per byte of the working set beyond {size:.3g} MiB"),)
+        return (Coefficient("spilt byte", "s/byte", f"per byte of {what} of {size:.3g} MiB"),)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
-        """Bytes beyond the cache."""
+        """Bytes that the cache lost or does not hold."""
         del on
-        return np.maximum(0.0, problem.footprint - hardware.cache_bytes)[:, None]
+        return spilt_bytes(problem, hardware)[:, None]

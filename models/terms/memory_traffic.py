@@ -1,8 +1,7 @@
-"""Memory traffic: the bytes of A, B and D that move between the memory and the chip, at one price.
+"""Memory traffic: the bytes that move between the memory and the chip however large the cache, at one price.
 
-All cross the same channels, so one bandwidth is fitted. With a price for each operand, those of A and B would be
-told by few shapes, and charged to others that hide them: small shapes find their operands in the cache, and while
-they compute longer no timing says so. Switching mechanisms off brings such a charge to light.
+All cross the same channels, so one bandwidth is fitted. Operands that a warm cache has lost are charged to the
+cache (:mod:`models.terms.cache_spill`): one that loses nothing spares them all.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.traffic import moved_bytes
+from models.traffic import needed_bytes
 
 
 @dataclass(frozen=True)
 class MemoryTraffic(Term):
-    """Bytes of A, B and D, at one bandwidth. Smooth in the sizes: its own smooth counterpart."""
+    """Bytes of D, and of A and B where caches are cold. Smooth in the sizes: its own smooth counterpart."""
 
     name: ClassVar[str] = "memory traffic"
     resource: ClassVar[str] = "memory"
@@ -36,6 +35,6 @@ class MemoryTraffic(Term):
         return (Coefficient("byte", "s/byte", "per byte that is fetched or written"),)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
-        """Bytes of A and B that are fetched, and those of D."""
+        """Bytes of D, and of A and B unless the caches are warm."""
         del on
-        return moved_bytes(problem, hardware)[:, None]
+        return needed_bytes(problem, hardware)[:, None]

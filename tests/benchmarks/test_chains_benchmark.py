@@ -13,8 +13,10 @@ def test_1024_launches(benchmark):
     lengths = np.ones((M.size, 2))
     delays = np.tile([0.0, 1.4, 0.0], (M.size, 1))
     rates, chains = core_rates(132, 0.08), np.zeros((M.size, 6))
-    critical_chains(tiles, lengths, delays, LEVELS, rates, np.zeros(len(tiles)), chains)  # compiled
-    benchmark(critical_chains, tiles, lengths, delays, LEVELS, rates, np.zeros(len(tiles)), chains)
+    whole = np.ones(len(tiles))
+    none, apart = np.zeros(len(tiles)), np.zeros(len(tiles), dtype=bool)
+    critical_chains(tiles, lengths, whole, delays, LEVELS, rates, none, apart, chains)  # compiled
+    benchmark(critical_chains, tiles, lengths, whole, delays, LEVELS, rates, none, apart, chains)
     # Every launch ends with a work-group at the edge, and few wait for more than one.
     assert (chains[:, 3] >= 1).all()
     assert np.median(chains[:, 3]) == 1

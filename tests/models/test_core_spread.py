@@ -30,7 +30,8 @@ def test_a_planted_spread_is_in_its_set(spread):
         assert found.identified
         assert min(found.values) <= spread <= max(found.values)
         assert fit.hardware.core_spread_of(label) == found.estimate
-        assert found.profile.candidates == tuple((value,) for value in CANDIDATES)
+        # Beside those that are always tried stands what chains of ragged launches told.
+        assert set(found.profile.candidates) == {(value,) for value in (*CANDIDATES, found.estimate)}
 
 
 def test_cores_in_step_are_not_said_to_be_out_of_it():

@@ -14,14 +14,24 @@ parts = st.floats(0.05, 1.0)
 delays = st.floats(0.0, 3.0)
 
 
-def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0):
+def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0, in_step=False, inside=1.0):
     found = np.full((1, levels.size + 4), np.nan)
-    tiles = np.array([[tiles_m, tiles_n, along_n]])
-    critical_chains(tiles, np.array([lengths]), np.array([late]), levels, rates, np.array([memory]), found)
+    tiles, together = np.array([[tiles_m, tiles_n, along_n]]), np.array([in_step])
+    critical_chains(
+        tiles,
+        np.array([lengths]),
+        np.array([inside]),
+        np.array([late]),
+        levels,
+        rates,
+        np.array([memory]),
+        together,
+        found,
+    )
     return found[0]
 
 
-def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory=0.0):
+def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory=0.0, inside=1.0):
     """Work-groups listed in raster order and handed to the simulator; the computing of a full wave takes 1."""
     raster = [(i, j) for i in range(tiles_m) for j in range(tiles_n)]
     if not along_n:
@@ -32,11 +42,13 @@ def by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, ra
         work.append((lengths[0] if in_m else 1.0) * (lengths[1] if in_n else 1.0))
         wait.append(late[1] * in_m + late[0] * in_n + late[2] * (in_m and in_n))
     work = np.array(work) / max(1.0 / solo_rate, residents)
+    bytes_of = np.array([inside if (i == tiles_m - 1 if along_n else j == tiles_n - 1) else 1.0 for i, j in raster])
     loads, slots = np.empty(work.size), rates.size * residents
     for first in range(0, work.size, slots):
         together = min(slots, work.size - first)
         side_by_side = min(residents, -(-together // rates.size))
-        loads[first : first + slots] = memory * together / slots / max(float(side_by_side), 1.0 / solo_rate)
+        share = bytes_of[first : first + slots].sum() / bytes_of.sum() * work.size / slots
+        loads[first : first + slots] = memory * share / max(float(side_by_side), 1.0 / solo_rate)
     return makespan(np.array(wait), work, loads, work.size, rates, residents, solo_rate, 4000.0, np.empty(0))
 
 
@@ -92,16 +104,28 @@ def test_a_delay_in_an_early_wave_counts_where_its_core_ends_last():
     st.tuples(parts, parts),
     st.tuples(delays, delays, delays),
     st.sampled_from([(1, 1.0), (2, 0.7), (3, 1.0), (4, 0.3)]),
+    parts,
 )
-def test_a_chain_of_work_groups_that_wait_for_memory(tiles_m, tiles_n, along_n, lengths, late, kind):
-    """So many bytes that none computes as long, not even the last one of a launch alone."""
+def test_a_chain_of_work_groups_that_wait_for_memory(tiles_m, tiles_n, along_n, lengths, late, kind, inside):
+    """So many bytes that none computes as long, not even the last one of a launch alone, half outside."""
     residents, solo_rate = kind
     memory = 1000.0
     levels = np.maximum(1.0 / solo_rate, np.arange(1.0, residents + 1.0))
     levels /= levels[-1]
     rates = core_rates(CORES, 0.0)
     late = tuple(memory * each for each in late)
-    chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory)
-    slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory)
+    chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory, inside=inside)
+    slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory, inside)
     of_bytes = chain[-1] * memory * tiles_m * tiles_n / (CORES * residents)
     assert of_bytes + chain[residents:-1] @ np.array(late) == pytest.approx(slow, rel=1e-3)
+
+
+@pytest.mark.parametrize(("in_step", "expected"), [(True, 0.5), (False, 1.0)])
+def test_cores_in_step_share_the_last_work_groups_evenly(in_step, expected):
+    """On two cores of two: of eight work-groups the last four fill both; of six the last two go to one or both."""
+    levels, rates, late = np.array([0.5, 1.0]), core_rates(2, 0.1), (0.0, 0.0, 0.0)
+    for count, last in ((8, 1.0), (6, expected)):
+        # A wave of two work-groups has half the bytes of one of four.
+        chain = chain_of(count, 1, False, (1.0, 1.0), late, levels, rates, 50.0, in_step)
+        waited = chain[-1] * count / 4
+        assert waited == pytest.approx(1.0 + last, rel=1e-4)

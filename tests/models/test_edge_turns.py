@@ -9,8 +9,8 @@ from harness.tile import Tile
 from harness.twin import B580, Twin
 from models.additive import AdditiveModel
 from models.blocks import block_labels
+from models.chain_search import recount_by_chains
 from models.design import Design
-from models.edge_turns import recount_by_chains
 from models.hardware import Hardware
 from models.overlap import Overlap
 from models.terms import ALL_TERMS
@@ -44,6 +44,27 @@ def test_delays_and_levels_are_those_of_the_chip(fitted):
             slope, at_once = getattr(numbers, f"edge_{axis}"), getattr(numbers, f"edge_{axis}_constant")
             true = (at_once + slope * 0.5**numbers.edge_power) * kernel.edge_scale / kernel.solo_rate / levels[-1]
             assert told == pytest.approx(true * average, rel=0.1)
+
+
+def test_chains_tell_how_far_cores_are_out_of_step(fitted):
+    chip, fit = fitted
+    for label in fit.hardware.edges:
+        assert fit.hardware.core_spread_of(label) == pytest.approx(chip.numbers.core_spread, abs=0.01)
+        assert fit.tiles[label].constants["core_spread"].estimate == fit.hardware.core_spread_of(label)
+
+
+def test_a_spread_that_is_off_makes_no_edge_costly():
+    """Cores 10 % apart and edges that cost nothing: with cores 8 % apart, edges would seem to."""
+    chip = B580.replaced({"cores": 27, "channels": 8})
+    twin = Twin(chip, off=["masked edge", "cache spill", "pipeline fill"])
+    odd = np.arange(400, 3700, 288)
+    grid = Grid(odd, odd + 128, np.array([32, 48, 128, 208, 496, 1088, 1584]))
+    fit = AdditiveModel(draws=0).fit(twin.landscape(grid, tiles=[Tile.parse("256x128x32")], repeats=3))
+    (tile,) = fit.tiles.values()
+    assert fit.hardware.core_spread_of("256x128x32") == pytest.approx(chip.numbers.core_spread, abs=0.005)
+    costs = {estimate.name: value for estimate, value in zip(tile.estimates, tile.theta, strict=True)}
+    assert not any(value > 0.0 for name, value in costs.items() if "masked step, " in name or "outside" in name)
+    assert tile.mape < 0.004
 
 
 def test_ragged_launches_are_told_as_well_as_whole_ones(fitted):

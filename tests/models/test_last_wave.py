@@ -7,6 +7,7 @@ import pytest
 
 from harness.tile import Tile
 from models.design import ALL_MECHANISMS
+from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.limits import FILL, QUANTIZATION
@@ -27,6 +28,10 @@ def test_shares_of_the_last_wave(rows, columns):
         last, left, waves = left, left - 12, waves + 1
     found = LastWave.of(problem((128 * rows, 128 * columns - 5, 64)), HARDWARE, ALL_MECHANISMS)
     expected = (1.0 / waves, last / (rows * columns)) if waves > 1 else (0.0, 0.0)
+    if waves > 1 and columns > rows:
+        # The raster walks down columns, and of the last one five parts of 128 lie outside.
+        beyond = 5 / 128
+        expected = (1.0 / waves, (last - min(last, rows) * beyond) / (rows * columns - rows * beyond))
     assert (found.work[0], found.traffic[0]) == pytest.approx(expected)
 
 
@@ -49,10 +54,22 @@ def test_launches_are_taken_with_their_shares():
 
 def test_the_core_that_is_done_first_takes_as_many_as_it_holds():
     """Two on the first core instead of one on each of two: the last bytes take longer by a wave of two over one."""
-    out_of_step = replace(HARDWARE, core_spread={TILE.name: 0.1}, levels={TILE.name: (0.7, 1.0)})
+    out_of_step = replace(HARDWARE, core_spread={TILE.name: 0.1}, overlapping={TILE.name: EdgeCosts((0.7, 1.0))})
     shape = problem((128 * 14, 128, 64), (128 * 20, 128, 64), (128 * 12, 128, 64))
     found = LastWave.of(shape, out_of_step, ALL_MECHANISMS)
     # Of 14 work-groups 2 are left, of 20 there are 8, which share cores anyway.
     np.testing.assert_allclose(found.waited, [(12 + 2 / 0.7) / 14, 1.0, 1.0])
     np.testing.assert_allclose(found.traffic, [2 / 0.7 / (12 + 2 / 0.7), 8 / 20, 0.0])
     np.testing.assert_allclose(LastWave.of(shape, HARDWARE, ALL_MECHANISMS).waited, 1.0)
+
+
+@pytest.mark.parametrize(("power", "in_step"), [(2.0, False), (16.0, True), (float("inf"), True)])
+def test_cores_that_wait_for_memory_alone_stay_in_step(power, in_step):
+    """Bytes take twenty times as long as computing; a low power alone lets computing tell cores apart."""
+    shape = problem((128 * 14, 128, 64))
+    moved = 4 * 128 * 14 * 128 + 2 * 64 * 128 * (14 + 1)
+    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (14 / 12) / moved, steps=2.0, power=power)
+    out_of_step = replace(HARDWARE, core_spread={TILE.name: 0.1}, overlapping={TILE.name: costs})
+    found = LastWave.of(shape, out_of_step, ALL_MECHANISMS)
+    np.testing.assert_allclose(found.waited, 1.0 if in_step else (12 + 2 / 0.7) / 14)
+    np.testing.assert_allclose(found.traffic, 2 / 14 if in_step else 2 / 0.7 / (12 + 2 / 0.7))

@@ -196,9 +196,13 @@ def test_overlap_wave_by_wave_is_told_from_that_of_launches():
     _, compute, memory = costs(M, N, K)
     noise = np.exp(0.004 * np.random.default_rng(5).standard_normal(M.size))
     by_wave = overlapped(columns, theta, RESOURCES, OverlapLaw(last=last)) @ theta
-    waves = np.ceil(np.ceil(M / 128) * np.ceil(N / 128) / 20)
-    left = np.ceil(M / 128) * np.ceil(N / 128) - (waves - 1) * 20
-    part = np.where(waves > 1, left / (left + (waves - 1) * 20), 0.0)
+    down, across = np.ceil(M / 128), np.ceil(N / 128)
+    waves = np.ceil(down * across / 20)
+    left = down * across - (waves - 1) * 20
+    # What of the last line of the raster lies outside is not moved.
+    line, missing = np.where(across <= down, [across, down - M / 128], [down, across - N / 128])
+    part = (left - np.minimum(left, line) * missing) / (down * across - line * missing)
+    part = np.where(waves > 1, part, 0.0)
     both = (1 - part) * memory + np.where(waves > 1, compute / waves, 0.0)
     np.testing.assert_allclose(by_wave, LAUNCH + np.maximum(np.maximum(compute, memory), both))
     for truth, time in ((False, LAUNCH + np.maximum(compute, memory)), (True, by_wave)):

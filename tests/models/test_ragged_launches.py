@@ -13,7 +13,7 @@ from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.limits import Limit
 from models.problem import Problem
-from models.ragged_launches import chains, followed, outside
+from models.ragged_launches import chains, followed, memory_of_waves, outside
 from models.terms import ALL_TERMS
 
 TILE = Tile.parse("256x128x32")
@@ -91,11 +91,11 @@ def test_states_of_ragged_launches():
 
 
 def test_edge_costs_survive_json():
-    known = replace(HARDWARE, levels={TILE.name: (0.7, 1.0)})
+    costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, steps=12.0, power=14.0)
+    known = replace(HARDWARE, overlapping={TILE.name: costs, "64x64x32": COSTS})
     assert Hardware.from_dict(json.loads(json.dumps(known.to_dict()))) == known
-    costs = replace(COSTS, byte=3e-7, steps=12.0)
-    assert EdgeCosts.from_dict(costs.to_dict()) == costs
-    assert costs.halfway(replace(costs, byte=1e-7)).byte == pytest.approx(2e-7)
+    between = costs.halfway(replace(costs, byte=1e-7, spilt_byte=0.0))
+    assert (between.byte, between.spilt_byte, between.power) == (pytest.approx(2e-7), pytest.approx(1e-7), 14.0)
 
 
 def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
@@ -114,10 +114,18 @@ def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
     levels = np.array(COSTS.levels)
     grade = np.exp(np.round(16 * np.log(of_wave[:1])) / 16)
     tiles = np.array([[9, 15, 0]])
-    critical_chains(tiles, np.ones((1, 2)), delays, levels, core_rates(20, 0.0), grade, found)
+    in_step = late.in_step(grade)
+    critical_chains(tiles, np.ones((1, 2)), rest[:1], delays, levels, core_rates(20, 0.0), grade, in_step, found)
     np.testing.assert_allclose(waves[0], [found[0, :2].sum(), found[0, 0] + 2 * found[0, 1]])
     np.testing.assert_allclose(delayed[0], found[0, 2:5])
     assert waited[0] == pytest.approx(found[0, 5])
+    # Bytes that a warm cache has lost have a price of their own.
+    warm = replace(state, kept_bytes=1.0, edges={TILE.name: replace(late, byte=0.0, spilt_byte=2e-7)})
+    operands = 2 * (work.M * work.K + work.K * work.N)
+    lost = operands * (1.0 - 1.0 / (operands + 4 * work.M * work.N))
+    np.testing.assert_allclose(
+        memory_of_waves(work, warm, warm.edges[TILE.name], ALL_MECHANISMS), of_wave * lost / moved
+    )
     # With few bytes the chain is that of computing alone.
     np.testing.assert_allclose(waves[1], without[0][1])
     np.testing.assert_allclose(delayed[1], without[1][1])

@@ -195,12 +195,14 @@ def test_memory_traffic_and_arithmetic():
     assert problem("vendor", shape).footprint == [172]
 
 
-def test_operands_that_warm_caches_keep_are_not_fetched():
+def test_operands_that_warm_caches_lose_are_charged_to_the_cache():
     shapes = [(3, 5, 7), (30, 50, 70)]
-    warm = hardware(kept_bytes=172.0)
-    fetched = (2 * 70 * (30 + 50)) * (1 - 172 / (2 * 70 * (30 + 50) + 4 * 1500))
-    expected = [[4 * 15], [4 * 1500 + fetched]]
-    np.testing.assert_allclose(columns_of("memory traffic", "vendor", shapes, warm), expected)
+    warm = hardware(kept_bytes=172.0, cache_bytes=172.0)
+    np.testing.assert_allclose(columns_of("memory traffic", "vendor", shapes, warm), [[4 * 15], [4 * 1500]])
+    lost = (2 * 70 * (30 + 50)) * (1 - 172 / (2 * 70 * (30 + 50) + 4 * 1500))
+    np.testing.assert_allclose(columns_of("cache spill", "vendor", shapes, warm), [[0], [lost]])
+    endless = hardware(kept_bytes=np.inf, cache_bytes=172.0)
+    assert not columns_of("cache spill", "vendor", shapes, endless).any()
 
 
 def test_operands_that_warm_caches_keep_wait_for_no_channel():
