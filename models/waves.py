@@ -14,7 +14,7 @@ it states is used unless others explain the timings better by more than the luck
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,6 +214,17 @@ class WaveConstants:
     identified: bool
     profiles: Mapping[str, WaveProfile]
     aliases: tuple[int, ...] = ()
+
+    def with_cores(self, cores: int) -> WaveConstants:
+        """Return what the profiles say of the residents of another count of cores, which joins the set."""
+        residency = {name: profile.residency_at(cores) for name, profile in self.profiles.items()}
+        return replace(
+            self,
+            cores=cores,
+            cores_set=tuple(sorted({*self.cores_set, cores})),
+            residency=residency,
+            residency_set={name: (count,) for name, count in residency.items()},
+        )
 
 
 def wave_constants(
