@@ -3,7 +3,8 @@
 A surrogate is the fitted base model plus a residual drawn with the covariance of the real one. Everything that is
 done to the measured landscape (folds of blocks, non-negative solves, held-out losses) is done to each surrogate, so
 that shared training folds, correlated neighbours and costs at their bound need no formula of their own. Only sums
-over folds are kept: Gram matrices do not change between surrogates, moments do.
+over folds are kept: Gram matrices do not change between surrogates, moments do. Beside that residual stands a small
+one that no fit shows (:mod:`models.inference.model_form`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.inference.covariance import ResidualCovariance, estimate_covariance
 from models.inference.lattice import Lattice
+from models.inference.model_form import model_form
 from models.inference.support import SizeGrams, one_size
 from models.problem import Problem
 from models.solve import solve_batch, solve_nonnegative
@@ -150,6 +152,7 @@ class Surrogates:
             last = min(first + _CHUNK, draws)
             # The covariance is an estimate itself; with one alone, surrogates would be too much alike.
             noise = covariance.another(rng).draw(lattice, last - first, rng)
+            noise += model_form(lattice, last - first, rng)
             for number, rows in enumerate(parts):
                 part = noise[rows]
                 noise_moments[first:last, number] = part.T @ weighted[rows]
