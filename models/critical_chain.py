@@ -101,7 +101,7 @@ def critical_chains(
         done_each[:], seen[:], event[:] = 0.0, 0.0, np.inf
         at_level[:, :], before[:, :] = 0.0, 0.0
         now = 0.0
-        issued = ended = 0
+        issued = ended = freed = 0
         while ended < count:
             core = 0
             for other in range(1, cores):
@@ -109,16 +109,19 @@ def critical_chains(
                     core = other
             # What ends at the same time ends before anything new goes out.
             if issued < count and issued - ended < size and event[core] > now * (1.0 + _ROUNDING):
-                core = 0
-                for other in range(1, cores):
-                    if taken[other] < taken[core]:
-                        core = other
+                core = freed
+                if issued - ended < size - 1 or taken[core] == residency:
+                    core = 0
+                    for other in range(1, cores):
+                        if taken[other] < taken[core]:
+                            core = other
                 slot = core * residency
                 while state[slot] != _FREE:
                     slot += 1
                 first, second = issued // length, issued % length
                 row, column = (first, second) if tiles[launch, 2] == 1 else (second, first)
-                chain[slot] = before[core]
+                for j in range(width):
+                    chain[slot, j] = before[core, j]
                 late = 0.0
                 need[slot] = 1.0
                 in_m, in_n = row == tiles_m - 1, column == tiles_n - 1
@@ -150,7 +153,8 @@ def critical_chains(
                 taken[core] += 1
                 issued += 1
                 event[core] = min(event[core], due[slot])
-                continue
+                if late > 0.0:
+                    continue
             now = event[core]
             level = running[core]
             if level > 0:
@@ -163,13 +167,16 @@ def critical_chains(
                     state[slot] = _RUNNING
                     running[core] += 1
                     due[slot] = done_each[core] + need[slot]
-                    begun[slot] = at_level[core]
+                    for j in range(residency):
+                        begun[slot, j] = at_level[core, j]
                 elif state[slot] == _RUNNING and due[slot] - done_each[core] <= _ROUNDING * (1.0 + now):
                     state[slot] = _FREE
                     running[core] -= 1
                     taken[core] -= 1
                     ended += 1
-                    before[core] = chain[slot]
+                    freed = core
+                    for j in range(width):
+                        before[core, j] = chain[slot, j]
                     for j in range(residency):
                         progress = at_level[core, j] - begun[slot, j]
                         before[core, j] += progress * computing[slot]

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.compiled import njit
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.problem import Problem
@@ -102,27 +103,47 @@ class OverlapLaw:
         compute, memory : ndarray, shape (n,)
             Seconds.
         """
-        if self.last is None:
-            return _derivatives(compute, memory, self.power)
-        work, traffic, waited = self.last.work, self.last.traffic, self.last.waited
-        waits = waited * memory
-        before = _derivatives((1.0 - work) * compute, (1.0 - traffic) * waits, self.power)
-        after = _derivatives(work * compute, traffic * waits, self.power)
-        mine = np.stack([work, traffic])
-        return np.asarray(((1.0 - mine) * before + mine * after) * np.stack([np.ones_like(waited), waited]))
+        out = np.empty((2, compute.size))
+        last = self.last
+        if last is None:
+            _of_launches(compute, memory, self.power, out)
+        else:
+            _of_waves(compute, memory, self.power, last.work, last.traffic, last.waited, out)
+        return out
 
 
-def _derivatives(compute: Array, memory: Array, power: float) -> Array:
-    """Derivatives of (compute^p + memory^p)^(1/p), shape (2, n); of equals with p infinite, computing counts."""
+@njit
+def _of_launches(compute: Array, memory: Array, power: float, out: Array) -> None:
+    for cell in range(compute.size):
+        out[0, cell], out[1, cell] = _derivatives(compute[cell], memory[cell], power)
+
+
+@njit
+def _of_waves(
+    compute: Array, memory: Array, power: float, work: Array, traffic: Array, waited: Array, out: Array
+) -> None:
+    for cell in range(compute.size):
+        mine, its = work[cell], traffic[cell]
+        waits = waited[cell] * memory[cell]
+        before = _derivatives((1.0 - mine) * compute[cell], (1.0 - its) * waits, power)
+        after = _derivatives(mine * compute[cell], its * waits, power)
+        out[0, cell] = (1.0 - mine) * before[0] + mine * after[0]
+        out[1, cell] = ((1.0 - its) * before[1] + its * after[1]) * waited[cell]
+
+
+@njit
+def _derivatives(compute: float, memory: float, power: float) -> tuple[float, float]:
+    """Derivatives of (compute^p + memory^p)^(1/p); of equals with p infinite, computing counts."""
     waits = memory > compute
-    if not np.isfinite(power):
-        return np.stack([~waits, waits]).astype(np.float64)
-    longer, shorter = np.maximum(compute, memory), np.minimum(compute, memory)
-    ratio = np.divide(shorter, longer, out=np.zeros_like(longer), where=longer > 0)
-    ratio[ratio**power < HIDDEN * power] = 0.0
-    of_longer = (1.0 + ratio**power) ** (1.0 / power - 1.0)
-    of_shorter = of_longer * ratio ** (power - 1.0)
-    return np.stack([np.where(waits, of_shorter, of_longer), np.where(waits, of_longer, of_shorter)])
+    of_longer, of_shorter = 1.0, 0.0
+    shorter, longer = min(compute, memory), max(compute, memory)
+    if power < np.inf and shorter > 0.0:
+        ratio = shorter / longer
+        raised = ratio**power
+        if raised >= HIDDEN * power:
+            of_longer = (1.0 + raised) ** (1.0 / power - 1.0)
+            of_shorter = of_longer * raised / ratio
+    return (of_shorter, of_longer) if waits else (of_longer, of_shorter)
 
 
 def waits_for_memory(matrix: Array, theta: Array, resources: Sequence[str]) -> NDArray[np.bool_]:

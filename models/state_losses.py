@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import LONGER, OverlapLaw, fit_overlap, overlapped, waits_for_memory
+from models.overlap import LONGER, OverlapLaw, fit_overlap, overlapped, scales_at, waits_for_memory
 from models.problem import Problem
 from models.solve import solve_nonnegative
 from models.term import Term
@@ -54,9 +54,10 @@ def state_losses(
     """
     weight = 1.0 / time[:, None]
     losses, added = np.empty((len(states), n_blocks)), np.empty(len(states))
-    few = problem.flop / problem.footprint < np.quantile(problem.flop / problem.footprint, _WAITING)
-    starts = [few]
+    intensity = problem.flop / problem.footprint
+    starts: list[NDArray[np.bool_] | Array] = [intensity < np.quantile(intensity, _WAITING)]
     waves = LastWave.of(problem, states[0], ALL_MECHANISMS)
+    laws = [OverlapLaw(LONGER, last) for last in ((None, waves) if waves.work.any() else (None,))]
     for number, state in enumerate(states):
         design = Design.of(terms, problem.tile, state)
         matrix, resources = design.matrix(problem, state), design.resources(state)
@@ -65,11 +66,11 @@ def state_losses(
         residual = 1.0 - weighted @ plain
         added[number] = residual @ residual
         begin = [*starts, waits_for_memory(matrix, plain, resources)]
-        for last in (None, waves) if waves.work.any() else (None,):
-            law = OverlapLaw(LONGER, last)
-            theta, loss = fit_overlap(matrix, time, resources, begin, law)
-            if loss < float(residual @ residual):
-                residual = 1.0 - overlapped(weighted, theta, resources, law) @ theta
-                starts = [few, waits_for_memory(matrix, theta, resources)]
+        fits = [(law, *fit_overlap(matrix, time, resources, begin, law)) for law in laws]
+        law, theta, loss = min(fits, key=lambda fit: fit[2])
+        if loss < added[number]:
+            residual = 1.0 - overlapped(weighted, theta, resources, law) @ theta
+            # States that differ little overlap alike: the next begins where this one ended.
+            starts = [scales_at(matrix, theta, resources, law)]
         losses[number] = np.bincount(blocks, residual**2, n_blocks)
     return losses, added
