@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tile import Tile
-from models.channels import channel_efficiency
+from models.channels import block_efficiency, channel_efficiency
 from models.hardware import Hardware
 from models.problem import Problem
 from models.term import Coefficient, Term
@@ -18,13 +18,18 @@ from models.traffic import lost_share
 
 HASH = "channel hash"
 
+STORED_ROWS = 32
+"""Rows of D that are stored together: those of one sub-group's block, a 256-wide tile's rows over 8 sub-groups."""
+
 
 @dataclass(frozen=True)
 class ChannelHash(Term):
     """Bytes of A, B and D weighted by 1/eta - 1, the time that idle channels cost.
 
-    eta is the share of channels that the loads of a matrix's rows reach, of as much of a row as a tile covers
-    (:func:`models.channels.channel_efficiency`; arXiv 2605.29752 section 9). The real hash of a device is its
+    eta is the efficiency of the channels on what a tile loads or stores together: a mainloop step of its rows of A,
+    its columns in as many rows of B, and the rows of D that a sub-group writes
+    (:func:`models.channels.block_efficiency`). Of hidden tiles it is the paper's, from the channels on which rows
+    start (:func:`models.channels.channel_efficiency`; arXiv 2605.29752 section 9). The real hash of a device is its
     vendor's secret: channels and interleave are hypotheses, taken from the device record.
     """
 
@@ -59,15 +64,16 @@ def idle_per_byte(problem: Problem, hardware: Hardware) -> tuple[NDArray[np.floa
     """Bytes of A, of B and of D lost to idle channels, 1/eta - 1 of each byte moved; shape (n,) each."""
     tile, channels, interleave = problem.tile, hardware.channels or 1, hardware.interleave_bytes or 1
     operands = (
-        (problem.K, problem.element_bytes, tile.k),
-        (problem.N, problem.element_bytes, tile.n),
-        (problem.N, problem.output_bytes, tile.n),
+        (problem.K, problem.element_bytes, tile.m, tile.k),
+        (problem.N, problem.element_bytes, tile.k, tile.n),
+        (problem.N, problem.output_bytes, min(tile.m, STORED_ROWS), tile.n),
     )
-    return tuple(
-        1.0
-        / channel_efficiency(
-            element, hardware.pitch(width), channels, interleave, None if tile.hidden else element * run
-        )
-        - 1.0
-        for width, element, run in operands
-    )
+    idle = []
+    for width, element, rows, run in operands:
+        pitch = hardware.pitch(width)
+        if tile.hidden:
+            eta = channel_efficiency(element, pitch, channels, interleave)
+        else:
+            eta = block_efficiency(element * pitch, rows, element * run, channels, interleave)
+        idle.append(1.0 / eta - 1.0)
+    return tuple(idle)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.tile import Tile
-from models.channels import channel_efficiency
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.limits import Limit, bounded, limits
@@ -328,42 +327,18 @@ def test_masked_edge_is_zero_everywhere_on_a_grid_of_whole_tiles():
     assert columns_of("masked edge", "96x160x32", side).any(axis=1).all()
 
 
-def paper_eta(element, pitch, channels=6, interleave=256):
-    """Section 9.2 of the paper, literally; for pitches of whole blocks."""
-    start = (pitch * element // interleave) % channels
-    starts = channels // np.gcd(start, channels)
-    return min(channels, min(channels, element) * starts) / channels
-
-
-@pytest.mark.parametrize("element", [2, 4])
-def test_channel_efficiency_is_the_papers_on_whole_blocks(element):
-    pitches = [n for n in range(128, 8193, 128) if n * element % 256 == 0]
-    ours = channel_efficiency(element, pitches, 6, 256)
-    np.testing.assert_allclose(ours, [paper_eta(element, n) for n in pitches])
-
-
-def test_channel_efficiency_at_the_papers_points():
-    """Items 11: B falls to 1/3 at multiples of 768 and 2/3 at 384 beside them, D to 2/3 at multiples of 384."""
-    np.testing.assert_allclose(
-        channel_efficiency(2, [768, 384, 1152, 4096, 4095], 6, 256), [1 / 3, 2 / 3, 2 / 3, 1, 1]
-    )
-    np.testing.assert_allclose(channel_efficiency(4, [384, 768, 4096], 6, 256), [2 / 3, 2 / 3, 1])
-
-
-@settings(max_examples=30, deadline=None, derandomize=True)
-@given(st.integers(1, 4), st.integers(1, 5000), st.integers(1, 12), st.sampled_from([64, 256]))
-def test_channel_efficiency_against_walking_the_rows(element, pitch, channels, interleave):
-    turn = channels * interleave
-    starts = {(row * pitch * element % turn) // interleave for row in range(turn)}
-    expected = min(channels, min(channels, element) * len(starts)) / channels
-    assert channel_efficiency(element, pitch, channels, interleave) == pytest.approx(expected)
-
-
-def test_channel_hash():
+def test_channel_hash_of_a_hidden_tile():
     columns = columns_of("channel hash", "vendor", [(10, 768, 4096), (10, 4096, 4096)])
     np.testing.assert_allclose(columns[:, 0], [2 * 768 * 4096 * 2 + 4 * 10 * 768 / 2, 0])
     reason = term_named("channel hash").applies(Tile.parse("vendor"), hardware(channels=None))
     assert "open" in reason
+
+
+def test_channel_hash_of_a_known_tile():
+    """K = 768: rows of A begin on one channel of six and fill 64 bytes of it; so do those of B, 256 bytes long."""
+    columns = columns_of("channel hash", "128x128x32", [(10, 768, 768)])
+    # Rows of D are 3072 bytes apart, two turns round all channels, and 512 of them are stored: two channels.
+    np.testing.assert_allclose(columns[:, 0], [2 * 768 * (10 + 768) * 5 + 4 * 10 * 768 * 2])
 
 
 @pytest.mark.parametrize("tile", TILES)

@@ -15,15 +15,25 @@ TILE = Tile.parse("128x128x32")
 CORES = 16
 
 
+def fullest(pitch, rows, run, channels, interleave):
+    """Bytes on the fullest channel, in those of an even spread, byte by byte."""
+    addresses = pitch * np.arange(rows)[:, None] + np.arange(run)
+    load = np.bincount((addresses // interleave % channels).ravel(), minlength=channels)
+    return load.max() / load.mean()
+
+
 def seconds(M, N, K, granule_k=1, granule_n=1, byte=0.0, channels=1, interleave=1):
     """Time of one launch: waves of 16 work-groups, a dearer step off a granule, bytes that wait for a channel."""
     groups, steps = math.ceil(M / 128) * math.ceil(N / 128), math.ceil(K / 32)
     step = 8e-7 * (1 + 0.05 * (K % granule_k != 0) + 0.04 * (N % granule_n != 0))
     time = 6e-6 + math.ceil(groups / CORES) * (2e-6 + steps * step)
-    for size, pitch, run in ((2 * M * K, 2 * K, 64), (2 * K * N, 2 * N, 256), (2 * M * N, 2 * N, 256)):
-        # Rows start on every gcd-th byte of a turn round the channels; a tile's part of one reaches some of them.
-        starts = {(row * pitch) % (channels * interleave) // interleave for row in range(64)}
-        time += byte * size * (channels / min(channels, max(1, run // interleave) * len(starts)) - 1)
+    # Rows that are loaded together: 128 of A, 32 of B and of D; a tile's part of each.
+    for size, pitch, rows, run in (
+        (2 * M * K, 2 * K, 128, 64),
+        (2 * K * N, 2 * N, 32, 256),
+        (2 * M * N, 2 * N, 32, 256),
+    ):
+        time += byte * size * (fullest(pitch, rows, run, channels, interleave) - 1 if byte else 0)
     return time
 
 
