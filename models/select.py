@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 STANDARD_ERRORS = 2.0
 """A term must lower the held-out loss by this many standard errors of the difference between blocks."""
 
+HALF = 0.5
+"""Or to less than this. What few sizes show, and much of them, is beyond no standard error: they are the scatter."""
+
 
 def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:
     """Squared relative error of each block under the fit to the other folds, shape (B,).
@@ -71,7 +74,8 @@ def select_terms(
         best = min(trials, key=lambda i: float(trials[i].sum()))
         gain = current - trials[best]
         error = float(np.std(gain, ddof=1) * np.sqrt(gain.size)) if gain.size > 1 else np.inf
-        if not float(gain.sum()) > STANDARD_ERRORS * error:
+        halved = float(trials[best].sum()) < HALF * float(current.sum())
+        if not halved and not float(gain.sum()) > STANDARD_ERRORS * error:
             return tuple(sorted(chosen))
         chosen.append(best)
         current = trials[best]

@@ -5,7 +5,7 @@ import pytest
 
 from models.blocks import block_labels, fold_labels
 from models.gram import BlockGram
-from models.select import held_out_loss, select_terms
+from models.select import STANDARD_ERRORS, held_out_loss, select_terms
 from models.solve import solve_nonnegative
 
 SIDE = np.repeat(np.arange(16), 16), np.tile(np.arange(16), 16)
@@ -53,6 +53,18 @@ def test_null_terms_are_rarely_chosen(lack_of_fit):
         for _, _, sums, folds in (case(seed, 0.0, lack_of_fit) for seed in range(200))
     )
     assert wrong <= 200 * 0.05
+
+
+def test_a_term_that_few_blocks_show_is_chosen_where_it_halves_the_error():
+    """Three blocks of 64 differ by 30 %: two standard errors are more than the sum of their gains."""
+    design, time, _, folds = case(4, 0.0, 0.002)
+    few = np.isin(BLOCKS, [3, 27, 55])
+    design[:, 2] = np.where(few, np.where(BLOCKS == 3, 3.0, 0.5), 0.0)
+    sums = BlockGram.of(design, time + 0.3 * design[:, 2], BLOCKS, 64)
+    before, after = (held_out_loss(sums.take(places), folds) for places in (PLACES[0], np.arange(3)))
+    gain = before - after
+    assert gain.sum() < STANDARD_ERRORS * np.std(gain, ddof=1) * np.sqrt(gain.size)
+    assert select_terms(sums, PLACES, ALWAYS, folds) == (0, 1)
 
 
 def test_terms_that_are_always_in_stay_in():
