@@ -138,18 +138,17 @@ def _beginning(
     part = item.part(rows)
     if bounded is not None:
         bounded = bounded[0][:, rows], bounded[1]
-    found = {
-        spread: _best_start(part, design, hardware.with_core_spread(tile, spread), bounded) for spread in spreads
-    }
-    spread = min(found, key=lambda each: found[each][1])
-    begin, least = found[spread]
+    starts = {each: _best_start(part, design, hardware.with_core_spread(tile, each), bounded) for each in spreads}
 
-    def by_turns(other: float) -> float:
+    def by_turns(other: float, begin: EdgeCosts | None) -> float:
         state = hardware.with_core_spread(tile, float(other))
         return take_turns(part, design, state, bounded, _FEW_TURNS, begin)[1]
 
+    # Before the turns the costs are too far off for losses to tell spreads apart.
+    ends = {each: by_turns(each, begin) for each, begin in starts.items()}
+    spread = min(ends, key=lambda each: ends[each])
+    begin, least, in_step = starts[spread], ends[spread], ends[0.0]
     blocks = np.unique(part.blocks).size
-    in_step = found[0.0][1]
 
     def worth(loss: float) -> bool:
         gain = blocks * np.log(max(in_step, LEAST_LOSS) / max(loss, LEAST_LOSS))
@@ -158,16 +157,18 @@ def _beginning(
     if spread > 0.0 and worth(least):
         near = (_NEAR[0] * spread, _NEAR[1] * spread)
         search = minimize_scalar(
-            by_turns, bounds=near, method="bounded", options={"xatol": _EXACT, "maxiter": _STEPS}
+            by_turns,
+            args=(begin,),
+            bounds=near,
+            method="bounded",
+            options={"xatol": _EXACT, "maxiter": _STEPS},
         )
         if search.fun < least:
             spread, least = float(search.x), float(search.fun)
     return (spread if worth(least) else 0.0), begin
 
 
-def _best_start(
-    item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None
-) -> tuple[EdgeCosts | None, float]:
+def _best_start(item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None) -> EdgeCosts | None:
     """Choose among no chains, the costs of that fit, its waves alone, and waves of few residents that cost less."""
     tile, residency = item.tile.name, hardware.residency_of(item.tile.name)
     theta, loss = solved(item, design, hardware, bounded)
@@ -179,7 +180,7 @@ def _best_start(
         for costs in (own, alone, *bent):
             state = replace(hardware, edges={tile: costs})
             tried.append((costs, solved(item, design, state, bounded)[1]))
-    return min(tried, key=lambda each: each[1])
+    return min(tried, key=lambda each: each[1])[0]
 
 
 def _bent(residency: int, bend: float) -> tuple[float, ...]:
