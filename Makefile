@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	@echo "open report/report.html in a browser"
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The Triton kernels, compiled where there is an NVIDIA GPU and interpreted elsewhere; torch is a large download.
 test-triton: $(VENV)/.test

@@ -16,7 +16,7 @@ STANDARD_ERRORS = 2.0
 """A term must lower the held-out loss by this many standard errors of the difference between blocks."""
 
 HALF = 0.5
-"""Or to less than this. What few sizes show, and much of them, is beyond no standard error: they are the scatter."""
+"""Or to less than this. What few sizes show, and much of them, is beyond no error: they are its scatter."""
 
 
 def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:

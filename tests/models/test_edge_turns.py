@@ -7,7 +7,6 @@ from harness.grid import Grid
 from harness.twin import B580, Twin
 from models.additive import AdditiveModel
 
-pytestmark = pytest.mark.xdist_group("edge_turns")  # one worker: the fit is shared
 GRID = Grid.parse("128:4096:128;128:4096:128;1024:4096:1024")
 
 

@@ -9,7 +9,6 @@ from harness.twin import B580, Twin
 from models.additive import AdditiveModel
 
 CHIP = B580.replaced({"cores": 17, "channels": 8, "interleave_bytes": 512, "cache_bytes": 1.6e7, "line_bytes": 64})
-pytestmark = pytest.mark.xdist_group("structure")  # one worker: the fit is shared
 TILE = Tile.parse("128x128x32")
 
 

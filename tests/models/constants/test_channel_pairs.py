@@ -62,7 +62,8 @@ def test_no_pair_is_found_where_channels_cost_nothing(landscape, hardware, pitch
 def simulated():
     """A chip whose memory hides behind computing, under a device record that states other channels."""
     chip = B580.replaced({"cores": 16, "channels": 8, "interleave_bytes": 256, "cache_bytes": 8e6})
-    cube = Twin(chip).landscape(Grid.parse("128:4096:128;128:4096:128;1024:4096:1024"))
+    twin = Twin(chip)
+    cube = twin.landscape(Grid.parse("128:4096:128;128:4096:128;1024:4096:1024"), tiles=twin.tiles[:3])
     return AdditiveModel(draws=0).fit(cube.assign_attrs(device=twin_record().to_json()))
 
 
