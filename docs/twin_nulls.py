@@ -30,7 +30,7 @@ from harness.grid import Grid
 from harness.twin import Twin
 from models.additive import AdditiveModel
 
-SEED = 55_331
+SEED = 813_271
 OFF = ("row pitch", "channel hash", "cache spill", "masked edge", "atom remainder", "pipeline fill")
 TOGETHER, TILES, SURROGATES, LEVEL = 3, 3, 199, 0.05
 BAND = (0.035, 0.065)
