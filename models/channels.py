@@ -89,10 +89,21 @@ def block_efficiency(
     -------
     numpy.ndarray of float64, shape of `pitch_bytes`
         Efficiency in [1 / channels, 1].
+
+    Raises
+    ------
+    InputError
+        If a quantity is below 1.
     """
+    pitch = np.asarray(pitch_bytes, dtype=np.int64)
+    if min(rows, run_bytes, channels, interleave_bytes) < 1 or np.any(pitch < 1):
+        raise InputError(
+            "pitch, rows, run, channels and interleave must all be at least 1, got "
+            f"{pitch.min(initial=1)} (smallest), {rows}, {run_bytes}, {channels} and {interleave_bytes}"
+        )
     # Pitches that differ by whole turns round the channels place their rows alike.
     turn = channels * interleave_bytes
-    offset = np.asarray(pitch_bytes, dtype=np.int64) % turn
+    offset = pitch % turn
     efficiency = np.zeros(turn)
     efficiency[offset] = 1.0
     _fill_in(efficiency, rows, run_bytes, channels, interleave_bytes)

@@ -109,7 +109,7 @@ def critical_chains(
                     core = other
             # What ends at the same time ends before anything new goes out.
             if issued < count and issued - ended < size and event[core] > now * (1.0 + _ROUNDING):
-                core = freed
+                core = freed  # of one free slot it is known whose it is
                 if issued - ended < size - 1 or taken[core] == residency:
                     core = 0
                     for other in range(1, cores):
@@ -155,6 +155,7 @@ def critical_chains(
                 event[core] = min(event[core], due[slot])
                 if late > 0.0:
                     continue
+                # One that is not late begins now: no other event comes before.
             now = event[core]
             level = running[core]
             if level > 0:

@@ -27,13 +27,10 @@ def seconds(M, N, K, granule_k=1, granule_n=1, byte=0.0, channels=1, interleave=
     groups, steps = math.ceil(M / 128) * math.ceil(N / 128), math.ceil(K / 32)
     step = 8e-7 * (1 + 0.05 * (K % granule_k != 0) + 0.04 * (N % granule_n != 0))
     time = 6e-6 + math.ceil(groups / CORES) * (2e-6 + steps * step)
-    # Rows that are loaded together: 128 of A, 32 of B and of D; a tile's part of each.
-    for size, pitch, rows, run in (
-        (2 * M * K, 2 * K, 128, 64),
-        (2 * K * N, 2 * N, 32, 256),
-        (2 * M * N, 2 * N, 32, 256),
-    ):
-        time += byte * size * (fullest(pitch, rows, run, channels, interleave) - 1 if byte else 0)
+    # Rows that are loaded or stored together, 128 of A, 32 of B and of D, and a tile's part of each in bytes.
+    operands = ((2 * M * K, 2 * K, 128, 64), (2 * K * N, 2 * N, 32, 256), (2 * M * N, 2 * N, 32, 256))
+    for size, pitch, rows, run in operands if byte else ():
+        time += byte * size * (fullest(pitch, rows, run, channels, interleave) - 1)
     return time
 
 
