@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,15 @@ class EdgeCosts:
         """Delays at edges of which these shares are outside: in N, in M, and their product; shape (n, 3)."""
         n, m = outside_pieces(outside_n) @ self.delay_n, outside_pieces(outside_m) @ self.delay_m
         return np.stack([n, m, n * m], axis=1)
+
+    @property
+    def late(self) -> bool:
+        """Whether work-groups at edges are late at all."""
+        return any((*self.delay_n, *self.delay_m))
+
+    def without_delays(self) -> EdgeCosts:
+        """Return the same costs of waves and bytes, of edges that delay nothing."""
+        return replace(self, delay_n=NO_DELAY, delay_m=NO_DELAY, corner=0.0)
 
     def in_step(self, memory: Array) -> NDArray[np.bool_]:
         """Whether all cores end together, fast or slow, because memory hides what they compute.

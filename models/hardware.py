@@ -44,7 +44,7 @@ class Hardware:
         What the caches keep from one launch to the next: the last-level cache where launches find it warm; 0 where
         they find it cold, or nobody states how they do.
     edges : mapping of tile label to EdgeCosts
-        Of tiles whose ragged launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
+        Of tiles whose launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
     overlapping : mapping of tile label to EdgeCosts
         Costs of waves and of bytes, of tiles that overlap memory and computing; those of edges do not count.
     """

@@ -1,4 +1,4 @@
-"""Launches whose last tiles reach past the matrix: how long they last follows from how late those work-groups are.
+"""Launches handed out work-group by work-group: how long they last follows from how late work-groups at edges are.
 
 With work-groups that are late at ragged edges, or short where padding is off, waves no longer end at once, and
 which delays a launch waits for depends on where in the raster they are. Once costs are known approximately,
@@ -6,6 +6,10 @@ launches are handed out work-group by work-group (:mod:`models.critical_chain`):
 many of its work-groups ran beside how many others, how many of them were late, and how long they waited for their
 bytes. These counts are the design columns. They are exact at the costs they were made with, so fitting and counting
 take turns (:mod:`models.edge_turns`).
+
+Launches of whole tiles are handed out in the same way as ragged ones beside them. Formulas for waves that end at
+once (:mod:`models.residents`, :mod:`models.last_wave`) serve kernels without edge costs, and very many waves. If
+they served the whole launches of one kernel, what they differ by would pass for a mechanism that spares those.
 """
 
 from __future__ import annotations
@@ -38,11 +42,11 @@ _MOST_WAVES = 40
 
 
 def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
-    """Whether launches are handed out one by one, shape (n,): ragged ones of a tile whose edge costs are known."""
+    """Whether launches are handed out one by one, shape (n,): few waves of a tile whose edge costs are known."""
     if problem.tile.name not in hardware.edges:
         return np.zeros(problem.size, dtype=np.bool_)
     few = problem.whole_groups <= _MOST_WAVES * hardware.slots_of(problem.tile.name)
-    return np.asarray(problem.ragged & few)
+    return np.asarray(few)
 
 
 def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array, Array]:
@@ -72,11 +76,25 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
     costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
     counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
     counts.append(_grades(problem, hardware, on))
-    shapes, place = np.unique(np.stack(counts, axis=1).astype(np.int64), axis=0, return_inverse=True)
+    shapes, place = _distinct(np.stack(counts, axis=1).astype(np.int64))
     states = PADDING in on, MASKED in on
-    found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place.ravel()]
+    found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place]
     levels, caps = len(costs.levels), np.arange(1.0, len(costs.levels) + 1.0)
     return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:-1], found[:, -1]
+
+
+def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct rows in order, and which of them each row is; as one number each, which sorts much faster."""
+    low = rows.min(axis=0, initial=0)
+    number, room = np.zeros(rows.shape[0], dtype=np.int64), 1
+    for column, least in zip(rows.T, low, strict=True):
+        width = int(column.max(initial=0) - least) + 1
+        number, room = number * width + (column - least), room * width
+    if room > np.iinfo(np.int64).max:
+        distinct, place = np.unique(rows, axis=0, return_inverse=True)
+        return distinct, place.ravel()
+    first, place = np.unique(number, return_index=True, return_inverse=True)[1:]
+    return rows[first], place
 
 
 def outside(size: NDArray[np.int64], tile: int) -> Array:

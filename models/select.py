@@ -35,11 +35,20 @@ def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:
     return loss
 
 
+def earns_its_place(without: Array, with_it: Array) -> bool:
+    """Whether a term lowers the losses of blocks, shape (B,), beyond their scatter, or halves their sum."""
+    gain = without - with_it
+    error = float(np.std(gain, ddof=1) * np.sqrt(gain.size)) if gain.size > 1 else np.inf
+    halved = float(with_it.sum()) < HALF * float(without.sum())
+    return halved or float(gain.sum()) > STANDARD_ERRORS * error
+
+
 def select_terms(
     sums: BlockGram,
     columns_of_term: Sequence[NDArray[np.int64]],
     always: Sequence[bool],
     fold_of_block: NDArray[np.int64],
+    given: Sequence[bool] | None = None,
 ) -> tuple[int, ...]:
     """Choose terms for one tile.
 
@@ -52,30 +61,37 @@ def select_terms(
     always : sequence of bool
         Terms that are in the model whatever their error.
     fold_of_block : ndarray of int64, shape (B,)
+    given : sequence of bool, optional
+        Terms that the model will have, beside which the others are judged; without those that do harm alone. One
+        that a fold hardly sees may lead so far astray that no other term could be seen to help.
 
     Returns
     -------
     tuple of int
-        Indices of the chosen terms, ascending.
+        Indices of the chosen terms, ascending; of those given too.
     """
-    chosen = [index for index, keep in enumerate(always) if keep]
+    kept = [False] * len(always) if given is None else list(given)
+    beside = [index for index, keep in enumerate(kept) if keep and not always[index]]
+    chosen = [index for index, keep in enumerate(always) if keep or index in beside]
 
     def loss(terms: list[int]) -> Array:
         columns = np.concatenate([columns_of_term[index] for index in sorted(terms)])
         return held_out_loss(sums.take(columns), fold_of_block)
 
     current = loss(chosen)
+    for index in beside:
+        without = loss([other for other in chosen if other != index])
+        if without.sum() < HALF * current.sum():
+            chosen, current = [other for other in chosen if other != index], without
     # A term without any cost here changes nothing but the rounding.
     costly = [i for i, places in enumerate(columns_of_term) if sums.gram[:, places, places].any()]
     while True:
-        trials = {i: loss([*chosen, i]) for i in costly if i not in chosen}
+        trials = {i: loss([*chosen, i]) for i in costly if i not in chosen and i not in beside}
         if not trials:
-            return tuple(sorted(chosen))
+            break
         best = min(trials, key=lambda i: float(trials[i].sum()))
-        gain = current - trials[best]
-        error = float(np.std(gain, ddof=1) * np.sqrt(gain.size)) if gain.size > 1 else np.inf
-        halved = float(trials[best].sum()) < HALF * float(current.sum())
-        if not halved and not float(gain.sum()) > STANDARD_ERRORS * error:
-            return tuple(sorted(chosen))
+        if not earns_its_place(current, trials[best]):
+            break
         chosen.append(best)
         current = trials[best]
+    return tuple(sorted({*chosen, *beside}))

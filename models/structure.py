@@ -6,7 +6,8 @@ Each of these is told best when the others are known. They are found in turns:
 2. residents of tiles that overlap are counted again on launches that compute, those of tiles with ragged launches
    with chains, and chains of ragged launches are followed; then all of 1 again, the spread of the cores told from
    launches that compute, and terms chosen by what bounds each launch;
-3. where residents changed, or masked edges came or went, chains of those tiles, and all of 1 once more.
+3. where residents changed, or masked edges came or went, chains of those tiles, and all of 1 once more;
+4. spreads are settled with all that is known by then, and where one changed, all of 1 a last time.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.chain_search import find_edge_costs, recount_by_chains
+from models.chain_residents import recount_by_chains
+from models.chain_search import find_edge_costs
 from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.edge_turns import LEAST_LOSS, Bounded, edge_costs, solved
-from models.gram import BlockGram
 from models.hardware import Hardware
-from models.overlap import LONGER, MEMORY, scales_at, shown
+from models.overlap import LONGER, scales_at
 from models.overlap_comparison import OverlapTest
 from models.overlap_power import with_power
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
 from models.ragged_launches import MASKED
-from models.reasons import NO_GAIN, ZERO
-from models.select import select_terms
+from models.settled_spreads import settle_spreads
 from models.term import Term
+from models.term_choice import choose_terms
 from models.tile_data import TileData
 from models.waves import WaveConstants
 
 Indices = NDArray[np.int64]
 
-_ROUNDS = 3
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def find_structure(
     bounded: dict[str, Bounded] = {}
     masked: frozenset[str] = frozenset()
     by_chains: dict[str, float] = {}
-    power = LONGER
+    power, settled = LONGER, False
     summed = [term for term in terms if not term.needs_overlap]
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
@@ -116,7 +117,8 @@ def find_structure(
         hardware = replace(hardware, core_spread=told)
         progress("choosing terms")
         chosen = {
-            label: _choose(item, terms, hardware, fold_of_block, bounded.get(label)) for label, item in data.items()
+            label: choose_terms(item, terms, hardware, fold_of_block, bounded.get(label))
+            for label, item in data.items()
         }
         designs = {label: design for label, (design, _) in chosen.items()}
         progress("looking for overlap")
@@ -134,8 +136,20 @@ def find_structure(
             used = {label: wide[label] if label in computing else designs[label] for label in data}
             waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, rng)
             wanted = data.keys() - recounted
-        elif not (wanted := recounted | (masked ^ before)):
-            break
+        elif number > 1 or not (wanted := recounted | (masked ^ before)):
+            if settled:
+                break
+            progress("settling how far cores fall out of step")
+            settled = True
+            used = {label: wide[label] if label in computing else designs[label] for label in data}
+            better = settle_spreads(data, used, hardware, bounded, seed)
+            if not better:
+                break
+            by_chains |= {label: spread for label, (spread, _) in better.items()}
+            kept = {k: v for k, v in hardware.edges.items() if k not in better}
+            told_again = {k: costs for k, (_, costs) in better.items() if costs is not None}
+            hardware = replace(hardware, edges={**kept, **told_again})
+            continue
         hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
         progress("following ragged launches")
         hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
@@ -219,34 +233,3 @@ def _wave_costs(
             if costs is not None:
                 found[label] = costs
     return found
-
-
-def _choose(
-    item: TileData,
-    terms: Sequence[Term],
-    hardware: Hardware,
-    fold_of_block: Indices,
-    bounded: Bounded | None,
-) -> tuple[Design, dict[str, str]]:
-    """Choose terms by held-out error; also say why the others are left out.
-
-    Where it is known what bounds the launches of a tile, each of them counts what bounds it: in a sum, costs that
-    others hide make the gain of a term look like chance. Memory terms are all in then, as they are in the fit.
-    """
-    known = [term for term in terms if bounded is not None or not term.needs_overlap]
-    every = Design.of(known, item.tile, hardware)
-    matrix = every.matrix(item.problem, hardware)
-    if bounded is not None:
-        matrix = shown(matrix, bounded[0], every.resources(hardware))
-    sums = BlockGram.of(matrix, item.samples.time, item.blocks, fold_of_block.size)
-    widths = [len(term.coefficients(item.tile, hardware)) for term in every.terms]
-    ends = np.cumsum(widths)
-    places = [np.arange(end - width, end) for width, end in zip(widths, ends, strict=True)]
-    always = [term.always or (bounded is not None and term.resource == MEMORY) for term in every.terms]
-    chosen = select_terms(sums, places, always, fold_of_block)
-    left_out = dict(every.skipped)
-    for index, term in enumerate(every.terms):
-        if index not in chosen:
-            used = sums.gram[:, places[index], places[index]].any()
-            left_out[term.name] = NO_GAIN if used else f"{ZERO}; would be identified by {term.identified_by}"
-    return Design.of([every.terms[i] for i in chosen], item.tile, hardware), left_out

@@ -1,4 +1,9 @@
-"""Pipeline fill: a mainloop shorter than its prefetch depth cannot hide its loads."""
+"""Pipeline fill: a mainloop shorter than its prefetch depth cannot hide its loads.
+
+What it waits for is the latency of loads, during which neither memory nor the engines are busy: like the first
+operands of a wave (:mod:`models.terms.exposed_prologue`), it is hidden by nothing. The few K at which it acts are
+those at which launches wait for memory; hidden by that, it would be seen nowhere.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +31,7 @@ class PipelineFill(Term):
     name: ClassVar[str] = "pipeline fill"
     mechanisms: ClassVar[tuple[str, ...]] = ("pipeline fill",)
     needs_tile: ClassVar[bool] = True
+    resource: ClassVar[str] = "launch"
     source: ClassVar[str] = "arXiv 2605.29752 section 2.3 (prefetch hides latency only if K is long enough)"
     identified_by: ClassVar[str] = "several K below three mainloop steps"
 

@@ -19,7 +19,7 @@ neither                         W / P
 Where work is divisible, what else can bound a launch is the matter of :mod:`models.limits`. Where padding is off,
 work-groups at a ragged edge are shorter than the others. In a ragged last line of the raster they fill what the
 last wave of the others leaves empty; at the ends of its lines they bring the others out of step. Where edge costs
-are known, ragged launches are handed out work-group by work-group instead (:mod:`models.ragged_launches`).
+are known, launches are handed out work-group by work-group instead (:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,15 @@ import pytest
 
 from harness.cube import dense_cube
 from harness.device import DeviceRecord
+from harness.grid import Grid
+from harness.samples import Samples
 from harness.tile import Tile
+from harness.twin import Twin
+from models.blocks import block_labels
+from models.design import Design
+from models.hardware import Hardware
+from models.terms import ALL_TERMS
+from models.tile_data import split_tiles
 
 BLANK = DeviceRecord(id="planted", name="Planted", vendor="tests", kind="other", simulated=True)
 """A device whose record states nothing: all that a fit says of it comes from the timings."""
@@ -87,3 +95,20 @@ def grid():
 @pytest.fixture(scope="session")
 def planted(machine, grid):
     return machine.cube(*grid)
+
+
+@pytest.fixture
+def computing_launches():
+    """Launches of a twin of 20 cores that compute, most of them ragged, with the residents that are given."""
+
+    def build(names, residency, off=()):
+        side = np.arange(1, 17) * 240 - 96
+        grid = Grid(side, side, np.array([1024, 2048]))
+        samples = Samples.from_cube(Twin(off=off).landscape(grid, tiles=[Tile.parse(name) for name in names]))
+        every = np.ones(samples.size, dtype=np.bool_)
+        data, _ = split_tiles(samples, block_labels(samples.M, samples.N), (2, 4), every)
+        held = dict(zip(names, residency, strict=True))
+        hardware = Hardware(cores=20, residency=held, cache_bytes=1.8e7, kept_bytes=1.8e7)
+        return data, {label: Design.of(ALL_TERMS, item.tile, hardware) for label, item in data.items()}, hardware
+
+    return build

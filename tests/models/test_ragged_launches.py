@@ -1,4 +1,4 @@
-"""Ragged launches as design columns: what they count, for which launches, and in which states."""
+"""Launches handed out one by one as design columns: what they count, for which launches, and in which states."""
 
 import json
 from dataclasses import replace
@@ -27,9 +27,9 @@ def problem(shapes, tile=TILE):
     return Problem(M, N, K, tile, 2, 4)
 
 
-def test_only_ragged_launches_of_few_waves_are_followed():
+def test_launches_of_few_waves_are_followed_whole_ones_too():
     shapes = [(512, 512, 320), (500, 512, 320), (512, 500, 320), (500 + 256 * 79, 128 * 80, 320)]
-    np.testing.assert_array_equal(followed(problem(shapes), HARDWARE), [False, True, True, False])
+    np.testing.assert_array_equal(followed(problem(shapes), HARDWARE), [True, True, True, False])
     assert not followed(problem(shapes), replace(HARDWARE, edges={})).any()
 
 

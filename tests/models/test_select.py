@@ -67,6 +67,22 @@ def test_a_term_that_few_blocks_show_is_chosen_where_it_halves_the_error():
     assert select_terms(sums, PLACES, ALWAYS, folds) == (0, 1)
 
 
+def test_a_given_term_that_does_harm_alone_hides_no_other():
+    """It stands in for what blocks share, and predicts nonsense in one block that few cells of others resemble."""
+    design, time, _, folds = case(4, 0.0, 0.002)
+    few = np.isin(BLOCKS, [3, 27, 55])
+    design[:, 2] = np.where(few, np.where(BLOCKS == 3, 3.0, 0.5), 0.0)
+    elsewhere = 1e-4 * np.random.default_rng(4).uniform(size=BLOCKS.size)
+    harmful = np.where(BLOCKS == 63, 1e4, elsewhere)
+    sums = BlockGram.of(
+        np.column_stack([design, harmful]), time + 0.3 * design[:, 2] + 300.0 * elsewhere, BLOCKS, 64
+    )
+    places = [*PLACES, np.array([5])]
+    always, given = [*ALWAYS, False], [False, False, False, True]
+    assert select_terms(sums, places, [True, False, False, True], folds) == (0, 3)
+    assert select_terms(sums, places, always, folds, given) == (0, 1, 3)
+
+
 def test_terms_that_are_always_in_stay_in():
     _, _, sums, folds = case(1)
     assert select_terms(sums, PLACES, [True, True, True], folds) == (0, 1, 2)
