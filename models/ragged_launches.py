@@ -7,9 +7,10 @@ many of its work-groups ran beside how many others, how many of them were late, 
 bytes. These counts are the design columns. They are exact at the costs they were made with, so fitting and counting
 take turns (:mod:`models.edge_turns`).
 
-Launches of whole tiles are handed out in the same way as ragged ones beside them. Formulas for waves that end at
-once (:mod:`models.residents`, :mod:`models.last_wave`) serve kernels without edge costs, and very many waves. If
-they served the whole launches of one kernel, what they differ by would pass for a mechanism that spares those.
+Launches of whole tiles that wait for memory are handed out in the same way as ragged ones beside them. Formulas for
+waves that end at once (:mod:`models.residents`, :mod:`models.last_wave`) serve kernels without edge costs, launches
+that compute, and many waves. If they served all whole launches, what they miss of the last waves that wait for
+memory would pass for a mechanism that acts on whole tiles alone.
 """
 
 from __future__ import annotations
@@ -42,11 +43,19 @@ _MOST_WAVES = 40
 
 
 def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
-    """Whether launches are handed out one by one, shape (n,): few waves of a tile whose edge costs are known."""
-    if problem.tile.name not in hardware.edges:
+    """Whether launches are handed out one by one, shape (n,).
+
+    Of tiles whose edge costs are known, launches of not too many waves: ragged ones, and beside them whole ones
+    that wait for memory. Formulas tell the others exactly, or nearly so.
+    """
+    tile = problem.tile.name
+    if tile not in hardware.edges:
         return np.zeros(problem.size, dtype=np.bool_)
-    few = problem.whole_groups <= _MOST_WAVES * hardware.slots_of(problem.tile.name)
-    return np.asarray(few)
+    found = np.asarray(problem.whole_groups <= _MOST_WAVES * hardware.slots_of(tile))
+    whole = np.flatnonzero(found & ~problem.ragged)
+    if whole.size > 0:
+        found[whole] = _grades(problem.take(whole), hardware, frozenset({PADDING})) > _NO_GRADE
+    return found
 
 
 def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array, Array]:

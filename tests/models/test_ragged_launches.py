@@ -27,10 +27,17 @@ def problem(shapes, tile=TILE):
     return Problem(M, N, K, tile, 2, 4)
 
 
-def test_launches_of_few_waves_are_followed_whole_ones_too():
+def test_only_ragged_launches_of_few_waves_are_followed():
     shapes = [(512, 512, 320), (500, 512, 320), (512, 500, 320), (500 + 256 * 79, 128 * 80, 320)]
-    np.testing.assert_array_equal(followed(problem(shapes), HARDWARE), [True, True, True, False])
+    np.testing.assert_array_equal(followed(problem(shapes), HARDWARE), [False, True, True, False])
     assert not followed(problem(shapes), replace(HARDWARE, edges={})).any()
+
+
+def test_whole_launches_that_wait_for_memory_are_followed_too():
+    """80 x 160 tiles are 320 waves of 40 work-groups, for which formulas serve; at K = 2048 launches compute."""
+    shapes = [(512, 1024, 64), (4096, 4096, 64), (4096, 2048, 2048), (256 * 80, 128 * 160, 64)]
+    waiting = replace(HARDWARE, edges={TILE.name: replace(COSTS, byte=2e-7, steps=10.0)})
+    np.testing.assert_array_equal(followed(problem(shapes), waiting), [True, True, False, False])
 
 
 def test_columns_are_exact_at_the_costs_that_they_were_counted_with():
