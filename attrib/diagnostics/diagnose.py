@@ -23,6 +23,7 @@ from models.blocks import Blocks, fold_labels
 from models.design import ALL_MECHANISMS, Design
 from models.gram import BlockGram
 from models.inference.criteria import information_criteria
+from models.inference.estimated_constants import constant_columns
 from models.inference.interactions import judge_interactions, product_columns
 from models.inference.lack_of_fit import PureError, lack_of_fit
 from models.inference.nested import NestedTest, adjusted, judge_additions
@@ -245,6 +246,12 @@ def _tests(
         places[term.name] = np.arange(start, start + columns.shape[1])
         start += columns.shape[1]
         parts.append(columns)
+    terms_only = tuple(places)
+    for name, columns in constant_columns(fit, label, problem).items():
+        places[name] = np.arange(start, start + columns.shape[1])
+        start += columns.shape[1]
+        parts.append(columns)
+    beside = tuple(places)
     covering = np.arange(start)
     products = product_columns(fit.contributions(label, problem), time)
     for name, columns in products.items():
@@ -253,9 +260,8 @@ def _tests(
         parts.append(columns)
     columns = np.concatenate(parts, axis=1)
     surrogates = Surrogates.draw(problem, columns, time, fold, draws, rng, covering)
-    asked = [name for name in places if name not in products and (only is None or name in only)]
-    every = tuple(name for name in places if name not in products)
-    terms = judge_additions(surrogates, places, model, asked, every)
+    asked = [name for name in terms_only if only is None or name in only]
+    terms = judge_additions(surrogates, places, model, asked, beside)
     pairs = judge_interactions(surrogates, places, model, tuple(products)) if only is None else []
     return terms, pairs, surrogates
 
