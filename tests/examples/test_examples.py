@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def run(script, folder):
     done = subprocess.run(
-        [sys.executable, "-W", "error", script, folder], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-W", "error", script, folder], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
