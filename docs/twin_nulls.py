@@ -1,7 +1,7 @@
 """Print how often tests find a mechanism that a simulated chip does not have.
 
 ``PYTHONPATH=. python docs/twin_nulls.py > docs/twin_nulls.md``; options ``--draws`` (chips), ``--workers`` and
-``--seed``. A chip takes half a minute of a core, so 1,000 tests of each mechanism take hours: each chip is written
+``--seed``. A chip takes about a minute of a core, so 1,000 tests of each mechanism take hours: each chip is written
 to ``docs/twin_nulls.csv`` as it is done, and not simulated again unless the code that judges it has changed (a
 digest of its syntax, without comments and docstrings, stands beside each result). A stopped study goes on.
 

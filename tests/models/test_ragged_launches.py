@@ -13,7 +13,7 @@ from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.limits import Limit
 from models.problem import Problem
-from models.ragged_launches import chains, followed, memory_of_waves, outside
+from models.ragged_launches import _distinct, chains, followed, memory_of_waves, outside
 from models.terms import ALL_TERMS
 
 TILE = Tile.parse("256x128x32")
@@ -38,6 +38,16 @@ def test_whole_launches_that_wait_for_memory_are_followed_too():
     shapes = [(512, 1024, 64), (4096, 4096, 64), (4096, 2048, 2048), (256 * 80, 128 * 160, 64)]
     waiting = replace(HARDWARE, edges={TILE.name: replace(COSTS, byte=2e-7, steps=10.0)})
     np.testing.assert_array_equal(followed(problem(shapes), waiting), [True, True, False, False])
+
+
+@pytest.mark.parametrize("most", [40, 2**40], ids=["as one number", "too wide for one"])
+def test_distinct_rows_are_those_of_numpy(most):
+    rng = np.random.default_rng(5)
+    rows = rng.choice(np.append(rng.integers(0, most, 6), -1000), (500, 3))
+    found, place = _distinct(rows)
+    expected, inverse = np.unique(rows, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(place, inverse.ravel())
 
 
 def test_columns_are_exact_at_the_costs_that_they_were_counted_with():
