@@ -17,6 +17,9 @@ Where work-groups move their bytes while they compute, each takes the longer of 
 share the bytes that all of them move, fewer where the last line of the raster reaches past the matrix; these come
 as fast to a slow core as to a fast one. The last of a launch are few, and move few. The chain is then that of the
 longer work-groups; counted are what it would take for its computing alone, and for its bytes alone.
+
+Whose turn it is next, a tournament among the cores says (Knuth, The Art of Computer Programming 3, section 5.4.1).
+Each work-group keeps what it was beside and which one it followed: its chain is read off at the end.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ EDGES = 3
 """Ragged in N, ragged in M, and in both."""
 
 _FREE, _LATE, _RUNNING = 0, 1, 2
+_NONE = -1
 _ROUNDING = 1e-12
 _LATER = 1e-6
 _GOLDEN = 0.6180339887498949
@@ -42,6 +46,19 @@ def core_rates(cores: int, spread: float) -> Array:
     place = np.argsort(np.argsort(np.arange(cores) * _GOLDEN % 1.0))
     rates = 1.0 - spread * place / max(cores - 1, 1)
     return np.asarray(rates / rates.mean())
+
+
+@njit
+def _play(winner: NDArray[np.int64], event: Array, core: int) -> None:
+    """Let a core whose event has changed play its way up: winners come first, of equals those of lower number."""
+    node = (event.size + core) // 2
+    while node > 0:
+        left, right = winner[2 * node], winner[2 * node + 1]
+        first = right if event[right] < event[left] else left
+        if first == winner[node] and first != core:
+            break
+        winner[node] = first
+        node //= 2
 
 
 @njit
@@ -81,78 +98,100 @@ def critical_chains(
     """
     residency, cores = levels.size, rates.size
     size = cores * residency
-    width = residency + EDGES + 1
-    state = np.zeros(size, dtype=np.int8)
-    due, need = np.zeros(size), np.zeros(size)
-    chain, begun = np.zeros((size, width)), np.zeros((size, residency))
+    players = 1
+    while players < cores:
+        players *= 2
+    event, winner = np.full(players, np.inf), np.empty(2 * players, dtype=np.int64)
+    winner[players:] = np.arange(players)
+    state, group = np.zeros(size, dtype=np.int8), np.zeros(size, dtype=np.int64)
+    due, need, begun = np.zeros(size), np.zeros(size), np.zeros((size, residency))
     taken, running = np.zeros(cores, dtype=np.int64), np.zeros(cores, dtype=np.int64)
-    done_each, seen, event = np.zeros(cores), np.zeros(cores), np.zeros(cores)
-    at_level = np.zeros((cores, residency))
-    before = np.zeros((cores, width))
+    holding = np.zeros(residency + 1, dtype=np.int64)  # how many cores have 0, 1, ... R work-groups
+    done, seen, at_level = np.zeros(cores), np.zeros(cores), np.zeros((cores, residency))
     # What of a work-group's progress it needs for computing alone, and for a unit of memory alone.
     computing, moving = np.zeros(size), np.zeros(size)
+    last = np.zeros(cores, dtype=np.int64)
+    most = 0
     for launch in range(tiles.shape[0]):
-        tiles_m, tiles_n = tiles[launch, 0], tiles[launch, 1]
-        length = tiles_n if tiles[launch, 2] == 1 else tiles_m
-        count = tiles_m * tiles_n
+        most = max(most, tiles[launch, 0] * tiles[launch, 1])
+    followed, beside, waited = np.empty(most, dtype=np.int64), np.empty((most, residency)), np.empty(most)
+    for launch in range(tiles.shape[0]):
+        along_n = tiles[launch, 2] == 1
+        lines, length = tiles[launch, 0], tiles[launch, 1]
+        short_line, short_end = lengths[launch, 0], lengths[launch, 1]
+        late_line, late_end = delays[launch, 1], delays[launch, 0]
+        if not along_n:
+            lines, length = length, lines
+            short_line, short_end = short_end, short_line
+            late_line, late_end = late_end, late_line
+        count = lines * length
         beyond = 1.0 - inside[launch]
         bytes_of_all = 1.0 - beyond * length / count
-        state[:], taken[:], running[:] = _FREE, 0, 0
-        done_each[:], seen[:], event[:] = 0.0, 0.0, np.inf
-        at_level[:, :], before[:, :] = 0.0, 0.0
+        state[:], taken[:], running[:], holding[:] = _FREE, 0, 0, 0
+        holding[0] = cores
+        done[:], seen[:], last[:], at_level[:, :] = 0.0, 0.0, _NONE, 0.0
+        event[:] = np.inf
+        for node in range(players - 1, 0, -1):
+            winner[node] = winner[2 * node]
         now = 0.0
-        issued = ended = freed = 0
+        issued = ended = freed = line = place = batch_end = 0
+        moved_each = 0.0
+        looked_at, least, emptiest = _NONE, 0, 0
         while ended < count:
-            core = 0
-            for other in range(1, cores):
-                if event[other] < event[core]:
-                    core = other
+            core = winner[1]
             # What ends at the same time ends before anything new goes out.
             if issued < count and issued - ended < size and event[core] > now * (1.0 + _ROUNDING):
-                core = freed  # of one free slot it is known whose it is
-                if issued - ended < size - 1 or taken[core] == residency:
-                    core = 0
-                    for other in range(1, cores):
-                        if taken[other] < taken[core]:
-                            core = other
+                if issued < size:
+                    core = issued % cores
+                elif issued - ended == size - 1 and taken[freed] < residency:
+                    core = freed  # the one free slot, unless that core took another
+                else:
+                    if looked_at != ended:
+                        looked_at, least, emptiest = ended, 0, 0
+                    while holding[least] == 0:
+                        least, emptiest = least + 1, 0
+                    while taken[emptiest] != least:
+                        emptiest += 1
+                    core = emptiest
                 slot = core * residency
                 while state[slot] != _FREE:
                     slot += 1
-                first, second = issued // length, issued % length
-                row, column = (first, second) if tiles[launch, 2] == 1 else (second, first)
-                for j in range(width):
-                    chain[slot, j] = before[core, j]
-                late = 0.0
-                need[slot] = 1.0
-                in_m, in_n = row == tiles_m - 1, column == tiles_n - 1
-                if in_m:
-                    need[slot] *= lengths[launch, 0]
-                    late += delays[launch, 1]
-                    chain[slot, residency + 1] += 1.0
-                if in_n:
-                    need[slot] *= lengths[launch, 1]
-                    late += delays[launch, 0]
-                    chain[slot, residency] += 1.0
-                if in_m and in_n:
+                if issued == batch_end:
+                    together = min(size, count - issued)
+                    batch_end += together
+                    side_by_side = min(residency, -(-together // cores))
+                    in_last_line = max(0, batch_end - max(issued, count - length))
+                    moved = (together - beyond * in_last_line) / size / bytes_of_all
+                    moved_each = moved / levels[side_by_side - 1]
+                work, late = 1.0, 0.0
+                in_line, at_end = line == lines - 1, place == length - 1
+                if in_line:
+                    work *= short_line
+                    late += late_line
+                if at_end:
+                    work *= short_end
+                    late += late_end
+                if in_line and at_end:
                     late += delays[launch, 2]
-                    chain[slot, residency + 2] += 1.0
-                batch = issued // size * size
-                together = min(size, count - batch)
-                beside = min(residency, -(-together // cores))
-                in_last_line = max(0, batch + together - max(batch, count - length))
-                moved = (together - beyond * in_last_line) / size / bytes_of_all
-                a_wave = rates[core] * moved / levels[beside - 1]
+                a_wave = rates[core] * moved_each
                 if not in_step[launch]:
                     # Slow cores end a little later, and the fastest takes as many of the next as it holds.
                     a_wave *= 1.0 - _LATER * rates[core]
-                longer = max(need[slot], memory[launch] * a_wave)
-                computing[slot], moving[slot] = need[slot] / longer, a_wave / longer
-                need[slot] = longer
-                state[slot] = _LATE
-                due[slot] = now + late
+                longer = max(work, memory[launch] * a_wave)
+                computing[slot], moving[slot], need[slot] = work / longer, a_wave / longer, longer
+                state[slot], due[slot] = _LATE, now + late
+                group[slot], followed[issued] = issued, last[core]
+                holding[taken[core]] -= 1
                 taken[core] += 1
+                holding[taken[core]] += 1
                 issued += 1
-                event[core] = min(event[core], due[slot])
+                place += 1
+                if place == length:
+                    line, place = line + 1, 0
+                if due[slot] < event[core]:
+                    event[core] = due[slot]
+                    if late > 0.0:
+                        _play(winner, event, core)
                 if late > 0.0:
                     continue
                 # One that is not late begins now: no other event comes before.
@@ -161,36 +200,51 @@ def critical_chains(
             if level > 0:
                 part = (now - seen[core]) / levels[level - 1]
                 at_level[core, level - 1] += part
-                done_each[core] += part * rates[core]
+                done[core] += part * rates[core]
             seen[core] = now
-            for slot in range(core * residency, (core + 1) * residency):
-                if state[slot] == _LATE and due[slot] <= now:
-                    state[slot] = _RUNNING
-                    running[core] += 1
-                    due[slot] = done_each[core] + need[slot]
-                    for j in range(residency):
-                        begun[slot, j] = at_level[core, j]
-                elif state[slot] == _RUNNING and due[slot] - done_each[core] <= _ROUNDING * (1.0 + now):
-                    state[slot] = _FREE
-                    running[core] -= 1
-                    taken[core] -= 1
-                    ended += 1
-                    freed = core
-                    for j in range(width):
-                        before[core, j] = chain[slot, j]
-                    for j in range(residency):
-                        progress = at_level[core, j] - begun[slot, j]
-                        before[core, j] += progress * computing[slot]
-                        before[core, residency + EDGES] += progress * levels[j] * moving[slot] * size / count
-                    if ended == count:
-                        chains[launch] = before[core]
             begin, end = np.inf, np.inf
             for slot in range(core * residency, (core + 1) * residency):
                 if state[slot] == _LATE:
-                    begin = min(begin, due[slot])
-                elif state[slot] == _RUNNING:
+                    if due[slot] > now:
+                        begin = min(begin, due[slot])
+                        continue
+                    state[slot], due[slot] = _RUNNING, done[core] + need[slot]
+                    running[core] += 1
                     end = min(end, due[slot])
+                    for j in range(residency):
+                        begun[slot, j] = at_level[core, j]
+                elif state[slot] == _RUNNING:
+                    if due[slot] - done[core] > _ROUNDING * (1.0 + now):
+                        end = min(end, due[slot])
+                        continue
+                    state[slot] = _FREE
+                    running[core] -= 1
+                    holding[taken[core]] -= 1
+                    taken[core] -= 1
+                    holding[taken[core]] += 1
+                    ended += 1
+                    freed, last[core] = core, group[slot]
+                    in_waves = 0.0
+                    for j in range(residency):
+                        progress = at_level[core, j] - begun[slot, j]
+                        beside[group[slot], j] = progress * computing[slot]
+                        in_waves += progress * levels[j]
+                    waited[group[slot]] = in_waves * moving[slot]
             event[core] = begin
             if running[core] > 0:
-                wait = max(end - done_each[core], 0.0) * levels[running[core] - 1] / rates[core]
+                wait = max(end - done[core], 0.0) * levels[running[core] - 1] / rates[core]
                 event[core] = min(begin, now + wait)
+            _play(winner, event, core)
+        chains[launch] = 0.0
+        each = last[freed]
+        while each != _NONE:
+            for j in range(residency):
+                chains[launch, j] += beside[each, j]
+            chains[launch, residency + EDGES] += waited[each] * size / count
+            in_m, in_n = each // length == lines - 1, each % length == length - 1
+            if not along_n:
+                in_m, in_n = in_n, in_m
+            chains[launch, residency] += in_n
+            chains[launch, residency + 1] += in_m
+            chains[launch, residency + 2] += in_m and in_n
+            each = followed[each]
