@@ -33,6 +33,9 @@ def find_edge_costs(
     hardware: Hardware,
     bounded: Mapping[str, Bounded],
     seed: int,
+    known: Mapping[str, EdgeCosts] | None = None,
+    *,
+    near: bool = True,
 ) -> tuple[dict[str, EdgeCosts], dict[str, float]]:
     """Find the edge costs of tiles whose launches are told better by chains of work-groups, and their spreads.
 
@@ -47,6 +50,10 @@ def find_edge_costs(
         Of tiles that overlap.
     seed : int
         Of the cells that large landscapes are thinned to while the spread is looked for.
+    known : mapping of tile label to EdgeCosts, optional
+        Costs that were found before, to begin with as well.
+    near : bool
+        Whether spreads near the best of those that are tried are looked at, too.
 
     Returns
     -------
@@ -61,7 +68,10 @@ def find_edge_costs(
         if has_edges(item):
             # What one kernel has told of the cores may hold for the next.
             tried = {*_SPREADS, hardware.core_spread_of(item.tile.name), *spreads.values()}
-            spread, begin = _beginning(item, designs[label], hardware, bounded.get(label), sorted(tried), seed)
+            before = (known or {}).get(label)
+            spread, begin = _beginning(
+                item, designs[label], hardware, bounded.get(label), sorted(tried), before, seed, near
+            )
             state = hardware.with_core_spread(item.tile.name, spread)
             if spread > 0.0:
                 spreads[label] = spread
@@ -77,36 +87,41 @@ def _beginning(
     hardware: Hardware,
     bounded: Bounded | None,
     spreads: Sequence[float],
+    known: EdgeCosts | None,
     seed: int,
+    near: bool,
 ) -> tuple[float, EdgeCosts | None]:
     """Look for the spread of the cores, 0 where it is not worth its price, and for costs to begin with."""
     tile = item.tile.name
     part, bounded = thinned(item, bounded, seed)
-    starts = {each: _best_start(part, design, hardware.with_core_spread(tile, each), bounded) for each in spreads}
 
-    def by_turns(other: float, begin: EdgeCosts | None) -> float:
-        state = hardware.with_core_spread(tile, float(other))
-        return take_turns(part, design, state, bounded, FEW_TURNS, begin)[1]
+    def turned(spread: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
+        return take_turns(part, design, hardware.with_core_spread(tile, spread), bounded, turns, begin)
 
     # Before the turns the costs are too far off for losses to tell spreads apart.
-    ends = {each: by_turns(each, begin) for each, begin in starts.items()}
-    spread = min(ends, key=lambda each: ends[each])
-    begin, least, in_step = starts[spread], ends[spread], ends[0.0]
+    ends = {
+        each: turned(
+            each, _best_start(part, design, hardware.with_core_spread(tile, each), bounded, known), FEW_TURNS
+        )
+        for each in spreads
+    }
+    spread = min(ends, key=lambda each: ends[each][1])
+    (begin, least), in_step = ends[spread], ends[0.0][1]
     blocks = np.unique(part.blocks).size
 
     def worth(loss: float) -> bool:
         gain = blocks * np.log(max(in_step, LEAST_LOSS) / max(loss, LEAST_LOSS))
         return bool(gain > _WORTH * np.log(blocks))
 
-    if spread > 0.0 and worth(least):
-        near, least_near = search_near(spread, lambda other: by_turns(other, begin))
-        if least_near < least:
-            spread, least = near, least_near
-    return (spread if worth(least) else 0.0), begin
+    if near and spread > 0.0 and worth(least):
+        spread, begin, least = search_near(spread, begin, least, turned)
+    return (spread, begin) if worth(least) else (0.0, ends[0.0][0])
 
 
-def _best_start(item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None) -> EdgeCosts | None:
-    """Choose among no chains, the costs of that fit, its waves alone, and waves of few residents that cost less."""
+def _best_start(
+    item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None, known: EdgeCosts | None
+) -> EdgeCosts | None:
+    """Choose no chains, costs of that fit, waves alone, waves of few residents that cost less, or known costs."""
     tile, residency = item.tile.name, hardware.residency_of(item.tile.name)
     theta, loss = solved(item, design, hardware, bounded)
     tried: list[tuple[EdgeCosts | None, float]] = [(None, loss)]
@@ -114,7 +129,8 @@ def _best_start(item: TileData, design: Design, hardware: Hardware, bounded: Bou
     if own is not None:
         alone = own.without_delays()
         bent = [replace(alone, levels=_bent(residency, bend)) for bend in _BENDS if residency > 1]
-        for costs in (own, alone, *bent):
+        before = [known] if known is not None and len(known.levels) == residency else []
+        for costs in (own, alone, *bent, *before):
             state = replace(hardware, edges={tile: costs})
             tried.append((costs, solved(item, design, state, bounded)[1]))
     return min(tried, key=lambda each: each[1])[0]

@@ -14,8 +14,8 @@ Delay = tuple[float, float, float]
 
 NO_DELAY: Delay = (0.0, 0.0, 0.0)
 
-_TOLD_APART = 1e-13
-"""Of their time: cores that differ by less end together."""
+_TOLD_APART = 1e-3
+"""Of what cores differ by in computing: those that differ by less end together, within nanoseconds."""
 _SHARPEST = 14.0
 """Power beyond which no overlap of real cores goes: with none, the least of memory would keep them in step."""
 
@@ -49,9 +49,9 @@ class EdgeCosts:
     corner : float
         What a corner is late beyond both, per product of both delays: masked in both, it is slow times slow. In
         waves of R, its delays in the same.
-    byte, spilt_byte : float
-        What a byte that is moved anyway takes, and one that the cache lost, where memory and computing overlap: in
-        waves of R of ``steps`` steps. 0 where they add up.
+    byte, spilt_byte, waiting_byte : float
+        What a byte that is moved anyway takes, one that the cache lost, and one that waits for idle channels, where
+        memory and computing overlap: in waves of R of ``steps`` steps. 0 where they add up.
     steps : float
         Mainloop steps of these waves.
     power : float
@@ -64,6 +64,7 @@ class EdgeCosts:
     corner: float = 0.0
     byte: float = 0.0
     spilt_byte: float = 0.0
+    waiting_byte: float = 0.0
     steps: float = 1.0
     power: float = float("inf")
 
@@ -89,22 +90,22 @@ class EdgeCosts:
         memory : ndarray, shape (n,)
             What the bytes of a full wave take, in what its computing takes.
         """
-        power = min(self.power, _SHARPEST)
-        return np.asarray(np.maximum(memory, 1.0) ** power > 1.0 / _TOLD_APART)
+        # Where memory takes r times as long as computing, of a difference in computing r^-p is left.
+        return np.asarray(np.maximum(memory, 1.0) ** min(self.power, _SHARPEST) > 1.0 / _TOLD_APART)
 
     def halfway(self, other: EdgeCosts) -> EdgeCosts:
-        """Return the mean of these costs and others of the same residents and power."""
+        """Return the mean of these costs and newer ones of the same residents, which say the power."""
         first, second = (
-            np.array([*c.levels, *c.delay_n, *c.delay_m, c.corner, c.byte, c.spilt_byte, c.steps])
+            np.array([*c.levels, *c.delay_n, *c.delay_m, c.corner, c.byte, c.spilt_byte, c.waiting_byte, c.steps])
             for c in (self, other)
         )
-        return EdgeCosts.of(0.5 * (first + second), self.power)
+        return EdgeCosts.of(0.5 * (first + second), other.power)
 
     @classmethod
     def of(cls, values: Array, power: float) -> EdgeCosts:
-        """Build from levels, delays in N, delays in M, corner, both bytes and steps in a row, shape (R + 10,)."""
-        *levels, n0, n1, n2, m0, m1, m2, corner, byte, spilt, steps = (float(value) for value in values)
-        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner, byte, spilt, steps, power)
+        """Build from levels, delays in N, delays in M, corner, three bytes and steps in a row, shape (R + 11,)."""
+        *levels, n0, n1, n2, m0, m1, m2, corner, byte, spilt, waiting, steps = (float(value) for value in values)
+        return cls(tuple(levels), (n0, n1, n2), (m0, m1, m2), corner, byte, spilt, waiting, steps, power)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, an infinite power as ``None``; :meth:`from_dict` is its inverse."""
@@ -113,6 +114,6 @@ class EdgeCosts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EdgeCosts:
         """Rebuild from plain data."""
-        scalars = [data[name] for name in ("corner", "byte", "spilt_byte", "steps")]
+        scalars = [data[name] for name in ("corner", "byte", "spilt_byte", "waiting_byte", "steps")]
         power = float("inf") if data["power"] is None else float(data["power"])
         return cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], *scalars]), power)

@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 Bounded = tuple[Array, Overlap]
 """What each launch of a tile that overlaps counts of computing and of memory, shape (2, n), and how it overlaps."""
 
+_MOVED = ("byte", "spilt byte", "waiting byte")
+"""Coefficients of bytes, each moved once by a launch."""
+
 TURNS = 8
 LEAST_LOSS = 1e-300
 """Of a logarithm: an exact fit has none."""
@@ -109,6 +112,6 @@ def edge_costs(
 
     corner = steps * costs.get("masked corner", 0.0) / float(levels[-1])
     relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
-    prices = [0.0 if power is None else costs.get(kind, 0.0) / float(levels[-1]) for kind in ("byte", "spilt byte")]
+    prices = [0.0 if power is None else costs.get(kind, 0.0) / float(levels[-1]) for kind in _MOVED]
     values = np.array([*relative, *late("N"), *late("M"), corner, *prices, steps])
     return EdgeCosts.of(values, LONGER if power is None else power)

@@ -43,6 +43,9 @@ class Hardware:
     kept_bytes : float
         What the caches keep from one launch to the next: the last-level cache where launches find it warm; 0 where
         they find it cold, or nobody states how they do.
+    kept_sharpness : float or None
+        How abruptly a warm cache gives way around these bytes; ``None`` where it keeps as much as can be kept
+        (:func:`models.traffic.lost_share`).
     edges : mapping of tile label to EdgeCosts
         Of tiles whose launches are handed out work-group by work-group (:mod:`models.ragged_launches`).
     overlapping : mapping of tile label to EdgeCosts
@@ -60,6 +63,7 @@ class Hardware:
     pitch_multiple: int = 1
     core_spread: Mapping[str, float] = field(default_factory=dict)
     kept_bytes: float = 0.0
+    kept_sharpness: float | None = None
     edges: Mapping[str, EdgeCosts] = field(default_factory=dict)
     overlapping: Mapping[str, EdgeCosts] = field(default_factory=dict)
 
@@ -88,8 +92,9 @@ class Hardware:
         return replace(self, core_spread={**self.core_spread, tile: spread})
 
     def with_spill_size(self, size: float) -> Hardware:
-        """Return the same hardware with another spill size, bytes, which is also what warm caches keep."""
-        return replace(self, cache_bytes=size, kept_bytes=size if self.kept_bytes > 0 else 0.0)
+        """Return the same hardware with another spill size, bytes; what warm caches keep changes in proportion."""
+        kept = self.kept_bytes * size / self.cache_bytes if self.kept_bytes > 0 else 0.0
+        return replace(self, cache_bytes=size, kept_bytes=kept)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; :meth:`from_dict` is its inverse."""

@@ -24,16 +24,17 @@ from numpy.typing import NDArray
 from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
+from models.idle_channels import waiting_bytes
 from models.problem import PADDING, Problem
 from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
 
-MASKED = "masked edge"
+MASKED, HASH = "masked edge", "channel hash"
 
 _GRADES = 16.0
 """Of what bytes take, in a factor e: launches that differ by less have one chain."""
-_SMALLEST, _LARGEST = 0.8, 8.0
+_SMALLEST, _LARGEST = 0.8, 50.0
 """Parts of its computing that the bytes of a wave take, beyond which more or less of them change no chain."""
 _NO_GRADE = -1000
 """Where bytes are too few to matter."""
@@ -127,6 +128,8 @@ def memory_of_waves(problem: Problem, hardware: Hardware, costs: EdgeCosts, on: 
     """What the bytes of a full wave take, in what its computing takes; shape (n,)."""
     waves = problem.whole_groups / hardware.slots_of(problem.tile.name)
     moving = costs.byte * needed_bytes(problem, hardware) + costs.spilt_byte * spilt_bytes(problem, hardware)
+    if costs.waiting_byte > 0.0 and HASH in on:
+        moving += costs.waiting_byte * waiting_bytes(problem, hardware)
     return np.asarray(moving / waves * costs.steps / problem.steps(on))
 
 

@@ -22,7 +22,7 @@ FEW_TURNS = 4
 """To compare spreads and residencies by."""
 _NEAR = (0.6, 1.5)
 """Of a spread: where a better one is looked for."""
-_STEPS, _EXACT = 8, 1e-3
+_STEPS, _EXACT = 10, 3e-4
 """Of that search: how many, and how near to each other spreads are that are tried."""
 _BETTER = 1e-3
 """Part of the sum of squares that another spread has to save: less is not worth it."""
@@ -71,15 +71,41 @@ def thinned(item: TileData, bounded: Bounded | None, seed: int) -> tuple[TileDat
     return item.part(rows), None if bounded is None else (bounded[0][:, rows], bounded[1])
 
 
-def search_near(spread: float, loss: Callable[[float], float]) -> tuple[float, float]:
-    """Find the spread of the least loss near another one; also the loss."""
-    search = minimize_scalar(
+def search_near(
+    spread: float, costs: EdgeCosts | None, least: float, turned: Callable[..., tuple[EdgeCosts | None, float]]
+) -> tuple[float, EdgeCosts | None, float]:
+    """Look for a better spread near one that is known, each time beginning with its costs.
+
+    Beginning with the best costs so far would favour spreads that are tried late: turns go on bettering costs.
+
+    Parameters
+    ----------
+    spread : float
+        With its ``costs`` and their loss, ``least``.
+    turned : callable
+        Of a spread, costs to begin with and a number of turns: better costs and their loss.
+
+    Returns
+    -------
+    tuple of float, EdgeCosts or None, float
+        The spread of the least loss that was met, its costs and the loss.
+    """
+    best = (spread, costs, least)
+
+    def loss(other: float) -> float:
+        nonlocal best
+        found, value = turned(float(other), costs, FEW_TURNS)
+        if value < best[2]:
+            best = (float(other), found, value)
+        return value
+
+    minimize_scalar(
         loss,
         bounds=(_NEAR[0] * spread, _NEAR[1] * spread),
         method="bounded",
         options={"xatol": _EXACT, "maxiter": _STEPS},
     )
-    return float(search.x), float(search.fun)
+    return best
 
 
 def _settle(
@@ -90,11 +116,11 @@ def _settle(
     spread, costs = hardware.core_spread_of(tile), hardware.edges.get(tile)
     part, bounded = thinned(item, bounded, seed)
     without = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k != tile})
-    turns = 0 if costs is None else FEW_TURNS
 
-    def ended(other: float) -> tuple[EdgeCosts | None, float]:
-        return take_turns(part, design, without.with_core_spread(tile, other), bounded, turns, costs)
+    def turned(other: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
+        state = without.with_core_spread(tile, other)
+        return take_turns(part, design, state, bounded, 0 if costs is None else turns, begin)
 
-    least = ended(spread)[1]
-    other, loss = search_near(spread, lambda each: ended(float(each))[1])
-    return (other, ended(other)[0]) if loss < least * (1.0 - _BETTER) else None
+    before, least = turned(spread, costs, FEW_TURNS)
+    other, found, loss = search_near(spread, before, least, turned)
+    return (other, found) if loss < least * (1.0 - _BETTER) else None

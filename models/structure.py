@@ -6,8 +6,10 @@ Each of these is told best when the others are known. They are found in turns:
 2. residents of tiles that overlap are counted again on launches that compute, those of tiles with ragged launches
    with chains, and chains of ragged launches are followed; then all of 1 again, the spread of the cores told from
    launches that compute, and terms chosen by what bounds each launch;
-3. where residents changed, or masked edges came or went, chains of those tiles, and all of 1 once more;
-4. spreads are settled with all that is known by then, and where one changed, all of 1 a last time.
+3. chains of tiles that overlap are followed again, now that it is known how, and of those whose residents changed
+   or whose masked edges came or went; and all of 1 once more;
+4. how abruptly the cache gives way and spreads are settled with all that is known by then, and where one of these
+   changed, all of 1 a last time.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from models.overlap_comparison import OverlapTest
 from models.overlap_power import with_power
 from models.overlap_tiles import find_overlap, launches_that_compute, with_memory
 from models.ragged_launches import MASKED
+from models.settled_spill import settle_spill
 from models.settled_spreads import settle_spreads
 from models.term import Term
 from models.term_choice import choose_terms
@@ -136,14 +139,16 @@ def find_structure(
             used = {label: wide[label] if label in computing else designs[label] for label in data}
             waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, rng)
             wanted = data.keys() - recounted
-        elif number > 1 or not (wanted := recounted | (masked ^ before)):
-            if settled:
-                break
-            progress("settling how far cores fall out of step")
+        elif settled:
+            break
+        elif number > 1 or not (wanted := recounted | (masked ^ before) | computing.keys()):
+            progress("settling how caches give way and how far cores fall out of step")
             settled = True
+            gradual = settle_spill(data, wide, hardware, bounded, seed)
+            hardware = gradual or hardware
             used = {label: wide[label] if label in computing else designs[label] for label in data}
             better = settle_spreads(data, used, hardware, bounded, seed)
-            if not better:
+            if gradual is None and not better:
                 break
             by_chains |= {label: spread for label, (spread, _) in better.items()}
             kept = {k: v for k, v in hardware.edges.items() if k not in better}
@@ -152,10 +157,11 @@ def find_structure(
             continue
         hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
         progress("following ragged launches")
-        hardware = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k not in wanted})
+        known = hardware.edges
+        hardware = replace(hardware, edges={k: v for k, v in known.items() if k not in wanted})
         used = {label: wide[label] if label in computing else designs[label] for label in data}
         asked = {label: data[label] for label in data if label in wanted}
-        edges, found = find_edge_costs(asked, used, hardware, bounded, seed)
+        edges, found = find_edge_costs(asked, used, hardware, bounded, seed, known, near=number > 0)
         by_chains |= found
         spread = {**hardware.core_spread, **by_chains}
         hardware = replace(hardware, edges={**hardware.edges, **edges}, core_spread=spread)

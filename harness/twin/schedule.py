@@ -10,6 +10,9 @@ from harness.compiled import njit
 _EMPTY, _WAITING, _RUNNING = 0, 1, 2
 _ROUNDING = 4e-15
 
+TOGETHER = 1e-9
+"""Seconds within which work-groups end together: a few cycles, in which nothing new is handed out."""
+
 
 @njit
 def overlapped(compute: float, memory: float, power: float) -> float:
@@ -33,9 +36,10 @@ def makespan(
     """Run all work-groups and return the time at which the last one ends.
 
     Work-groups go out in order, each as soon as there is a free slot, to the core with the fewest residents (the
-    lowest index of equals). A work-group first waits, without using engines; then it shares its core's engines
-    evenly with the others that run there, none above ``solo_rate`` of a core. It moves its bytes meanwhile; where
-    they take longer, the engines idle. A slow core computes slowly, but waits for its bytes no longer than others.
+    lowest index of equals); slots that are free within a nanosecond are free together. A work-group first waits,
+    without using engines; then it shares its core's engines evenly with the others that run there, none above
+    ``solo_rate`` of a core. It moves its bytes meanwhile; where they take longer, the engines idle. A slow core
+    computes slowly, but waits for its bytes no longer than others.
 
     Parameters
     ----------
@@ -73,7 +77,7 @@ def makespan(
     progress = np.zeros(cores)  # engine seconds that each running work-group of a core has had, ever
     seen = np.zeros(cores)  # time up to which progress is accounted for
     event = np.full(cores, np.inf)
-    now = 0.0
+    now = freed = 0.0
     issued = done = 0
     while done < count:
         core = 0
@@ -81,7 +85,7 @@ def makespan(
             if event[other] < event[core]:
                 core = other
         # What ends at the same time ends before anything new is handed out.
-        if issued < count and issued - done < size and event[core] > now * (1.0 + _ROUNDING):
+        if issued < count and issued - done < size and event[core] > freed + TOGETHER:
             core = 0
             for other in range(1, cores):
                 if taken[other] < taken[core]:
@@ -111,6 +115,8 @@ def makespan(
                 state[slot] = _EMPTY
                 running[core] -= 1
                 taken[core] -= 1
+                if issued - done == size:
+                    freed = now
                 done += 1
                 if ends.size > 0:
                     ends[owner[slot]] = now

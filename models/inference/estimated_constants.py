@@ -54,6 +54,10 @@ def constant_columns(fit: FitResult, label: str, problem: Problem) -> dict[str, 
     def with_spill_size(factor: float) -> FitResult:
         return replace(fit, hardware=hardware.with_spill_size(factor * hardware.cache_bytes))
 
+    def with_spill_sharpness(factor: float) -> FitResult:
+        assert hardware.kept_sharpness is not None
+        return replace(fit, hardware=replace(hardware, kept_sharpness=factor * hardware.kept_sharpness))
+
     def with_power(factor: float) -> FitResult:
         assert tile.overlap is not None
         overlap = replace(tile.overlap, power=factor * tile.overlap.power)
@@ -64,6 +68,8 @@ def constant_columns(fit: FitResult, label: str, problem: Problem) -> dict[str, 
         moved["core spread"] = with_spread
     if hardware.cache_bytes > 0.0:
         moved["spill size"] = with_spill_size
+    if hardware.kept_sharpness is not None:
+        moved["spill sharpness"] = with_spill_sharpness
     if tile.overlap is not None and np.isfinite(tile.overlap.power):
         moved["overlap power"] = with_power
     found, time = {}, fit.time(label, problem)

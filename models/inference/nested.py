@@ -8,7 +8,8 @@ Dropping or adding a term of no effect changes that error too, and neighbouring 
 can make it look like a gain. The null distribution comes therefore from surrogate landscapes
 (:mod:`models.inference.surrogates`): the model without the term, plus a residual with the scale and the correlation
 of the real one. A cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture
-of tests at a boundary (Self & Liang 1987).
+of tests at a boundary (Self & Liang 1987). One that is at its bound with all blocks has no gain either, whatever it
+is without some of them: what costs nothing is not there.
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many. Numbers that
@@ -43,6 +44,9 @@ _UNIQUE = 1e-6
 
 SMALLEST = 1e-6
 """Of a p-value: further out, the tail of a few hundred surrogates says nothing."""
+
+_NOTHING = 1e-9
+"""Fall of the logarithm of a squared error that is rounding."""
 
 _COUNTED = 10
 """With fewer surrogates beyond the observed value than this, the p-value is that of a fitted tail."""
@@ -185,11 +189,17 @@ def _test(
         in_model,
         found.gain,
         found.standard_error,
-        tail_probability(found.gain, found.null),
+        tail_probability(*_gains(found)),
         tail_probability(found.drop, found.null_drop),
         share=share,
         criteria=change,
     )
+
+
+def _gains(found: HeldOut) -> tuple[float, Array]:
+    """Gain of the landscape and of its surrogates; none where the addition costs nothing with all blocks."""
+    null = np.where(found.null_drop > _NOTHING, found.null, np.minimum(found.null, 0.0))
+    return found.gain if found.drop > _NOTHING else min(found.gain, 0.0), null
 
 
 def adjusted(tests: Sequence[NestedTest]) -> list[NestedTest]:

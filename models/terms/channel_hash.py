@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tile import Tile
-from models.channels import block_efficiency, channel_efficiency
 from models.hardware import Hardware
+from models.idle_channels import waiting_bytes
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.traffic import lost_share
 
 HASH = "channel hash"
-
-STORED_ROWS = 32
-"""Rows of D that are stored together: those of one sub-group's block, a 256-wide tile's rows over 8 sub-groups."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +49,4 @@ class ChannelHash(Term):
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
         """Bytes that are moved times (1/eta - 1), summed over A, B and D."""
-        if HASH not in on:
-            return np.zeros((problem.size, 1))
-        idle_a, idle_b, idle_d = idle_per_byte(problem, hardware)
-        fetched = lost_share(problem, hardware) * (problem.bytes_a * idle_a + problem.bytes_b * idle_b)
-        return np.asarray(fetched + problem.bytes_d * idle_d)[:, None]
-
-
-def idle_per_byte(problem: Problem, hardware: Hardware) -> tuple[NDArray[np.float64], ...]:
-    """Bytes of A, of B and of D lost to idle channels, 1/eta - 1 of each byte moved; shape (n,) each."""
-    tile, channels, interleave = problem.tile, hardware.channels or 1, hardware.interleave_bytes or 1
-    operands = (
-        (problem.K, problem.element_bytes, tile.m, tile.k),
-        (problem.N, problem.element_bytes, tile.k, tile.n),
-        (problem.N, problem.output_bytes, min(tile.m, STORED_ROWS), tile.n),
-    )
-    idle = []
-    for width, element, rows, run in operands:
-        pitch = hardware.pitch(width)
-        if tile.hidden:
-            eta = channel_efficiency(element, pitch, channels, interleave)
-        else:
-            eta = block_efficiency(element * pitch, rows, element * run, channels, interleave)
-        idle.append(1.0 / eta - 1.0)
-    return tuple(idle)
+        return waiting_bytes(problem, hardware)[:, None] * float(HASH in on)

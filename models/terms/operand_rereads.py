@@ -4,7 +4,7 @@ Work-groups are handed out row by row of tiles (or column by column). Each row o
 operand, the *fast* one: B where work-groups walk along N. Together the slots of the cores hold several rows where
 rows are short, and share what they read; otherwise every row reads the fast operand again, from the cache if a
 whole sweep fits into it. So the fast operand is swept W / max(slots, row) times, and from the second time on a part
-of it comes from memory: 1 - s / sweep beyond a size s. How a cache gives way is left to the timings: three such
+of it comes from memory (:func:`models.traffic.lost_of`). How a cache gives way is left to the timings: three such
 sizes, as shares of the working set at which it spills, with a cost each.
 
 Bytes that wait for idle channels (:mod:`models.terms.channel_hash`) are lost again with every sweep.
@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
+from models.idle_channels import idle_per_byte
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.terms.channel_hash import HASH, idle_per_byte
+from models.terms.channel_hash import HASH
+from models.traffic import lost_of
 
 REREADS = "operand re-reads"
 
 SHARES = (0.25, 0.5, 1.0)
-"""Sizes of a sweep beyond which bytes are lost, as shares of the spill size."""
+"""Sizes of a sweep from which bytes are lost, as shares of the spill size."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class OperandRereads(Term):
         panel = np.where(along_n, problem.tile.m, problem.tile.n) * problem.element_bytes * problem.K
         slots = hardware.slots_of(problem.tile.name)
         again = np.maximum(0.0, problem.whole_groups / np.maximum(slots, row) - 1.0) * fast
-        kept = np.array(SHARES) * hardware.cache_bytes
-        read = again[:, None] * np.maximum(0.0, 1.0 - kept / (fast + panel)[:, None])
+        sweep, sharpness = (fast + panel).astype(np.float64), hardware.kept_sharpness
+        read = np.stack([again * lost_of(sweep, size, sharpness) for size in _sizes(hardware)], axis=1)
         if not _knows_channels(hardware):
             return np.asarray(read)
         if HASH not in on:
@@ -87,6 +89,13 @@ def _knows_channels(hardware: Hardware) -> bool:
     return hardware.channels is not None and hardware.interleave_bytes is not None
 
 
+def _sizes(hardware: Hardware) -> list[float]:
+    """Sizes of a sweep, bytes: of the spill size, or of what the cache is known to keep."""
+    whole = hardware.cache_bytes if hardware.kept_sharpness is None else hardware.kept_bytes
+    return [share * whole for share in SHARES]
+
+
 def _beyond(hardware: Hardware) -> list[tuple[float, str]]:
-    sizes = [(share, share * hardware.cache_bytes / 2**20) for share in SHARES]
-    return [(share, f"of sweeps beyond {size:.3g} MiB") for share, size in sizes]
+    what = "of sweeps beyond" if hardware.kept_sharpness is None else "of sweeps, of which half is lost at"
+    sizes = zip(SHARES, _sizes(hardware), strict=True)
+    return [(share, f"{what} {size / 2**20:.3g} MiB") for share, size in sizes]

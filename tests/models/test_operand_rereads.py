@@ -29,6 +29,15 @@ def test_every_row_of_tiles_sweeps_over_b_again():
     np.testing.assert_allclose(found, [again * (1 - share * CACHE / sweep) for share in SHARES])
 
 
+def test_a_gradual_cache_loses_sweeps_gradually():
+    (found,) = columns([(2048, 2048, 4096)], kept_bytes=8e6, kept_sharpness=1.5)
+    sweep = 2.0 * 4096 * (2048 + 64)
+    again = 31 * 2.0 * 4096 * 2048
+    np.testing.assert_allclose(found, [again / (1.0 + (share * 8e6 / sweep) ** 1.5) for share in SHARES])
+    whole = TERM.coefficients(TILE, Hardware(cache_bytes=CACHE, kept_bytes=8e6, kept_sharpness=1.5))[-1]
+    assert "half is lost at 7.63 MiB" in whole.meaning
+
+
 def test_rows_that_are_resident_together_share_what_they_read():
     wide, narrow = columns([(2048, 2048, 4096)], cores=64), columns([(2048, 2048, 4096)], cores=32)
     np.testing.assert_allclose(wide / narrow, 15 / 31)

@@ -11,6 +11,7 @@ from models.critical_chain import core_rates, critical_chains
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
+from models.idle_channels import waiting_bytes
 from models.limits import Limit
 from models.problem import Problem
 from models.ragged_launches import _distinct, chains, followed, memory_of_waves, outside
@@ -108,11 +109,13 @@ def test_states_of_ragged_launches():
 
 
 def test_edge_costs_survive_json():
-    costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, steps=12.0, power=14.0)
+    costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, waiting_byte=1e-7, steps=12.0, power=14.0)
     known = replace(HARDWARE, overlapping={TILE.name: costs, "64x64x32": COSTS})
     assert Hardware.from_dict(json.loads(json.dumps(known.to_dict()))) == known
-    between = costs.halfway(replace(costs, byte=1e-7, spilt_byte=0.0))
-    assert (between.byte, between.spilt_byte, between.power) == (pytest.approx(2e-7), pytest.approx(1e-7), 14.0)
+    between = costs.halfway(replace(costs, byte=1e-7, spilt_byte=0.0, waiting_byte=0.0, power=9.0))
+    mean = np.array([between.byte, between.spilt_byte, between.waiting_byte])
+    np.testing.assert_allclose(mean, [2e-7, 1e-7, 5e-8])
+    assert between.power == 9.0  # as the newer costs have it
 
 
 def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
@@ -142,6 +145,14 @@ def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
     lost = operands * (1.0 - 1.0 / (operands + 4 * work.M * work.N))
     np.testing.assert_allclose(
         memory_of_waves(work, warm, warm.edges[TILE.name], ALL_MECHANISMS), of_wave * lost / moved
+    )
+    # And those that wait for idle channels, where these are on: rows of 2000 elements start on few of sixteen.
+    known = replace(state, channels=16, interleave_bytes=256, edges={TILE.name: replace(late, waiting_byte=1e-7)})
+    more = memory_of_waves(work, known, known.edges[TILE.name], ALL_MECHANISMS) / of_wave
+    np.testing.assert_allclose(more, 1.0 + 0.5 * waiting_bytes(work, known) / moved)
+    assert (more > 1.0).all()
+    np.testing.assert_allclose(
+        memory_of_waves(work, known, known.edges[TILE.name], ALL_MECHANISMS - {"channel hash"}), of_wave
     )
     # With few bytes the chain is that of computing alone.
     np.testing.assert_allclose(waves[1], without[0][1])

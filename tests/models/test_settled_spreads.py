@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.twin import B580
+from models.edge_costs import EdgeCosts
 from models.edge_turns import take_turns
 from models.settled_spreads import search_near, settle_spreads
 
@@ -42,5 +43,18 @@ def test_cores_in_step_stay_in_step(found):
     assert settle_spreads(data, designs, hardware, {}, 0) == {}
 
 
-def test_the_search_finds_the_least_loss_near_a_spread():
-    assert search_near(0.1, lambda spread: (spread - 0.12) ** 2)[0] == pytest.approx(0.12, abs=0.002)
+def test_the_search_finds_the_least_loss_near_a_spread_and_always_begins_alike():
+    begun = []
+
+    def turned(spread, costs, turns):
+        begun.append(costs)
+        return EdgeCosts((1.0,), corner=spread), (spread - 0.12) ** 2
+
+    first = EdgeCosts((1.0,))
+    spread, costs, loss = search_near(0.1, first, 1.0, turned)
+    assert spread == pytest.approx(0.12, abs=5e-4)
+    assert costs.corner == spread
+    assert loss == (spread - 0.12) ** 2
+    assert set(map(id, begun)) == {id(first)}
+    # Nothing better nearby: what was known stays.
+    assert search_near(0.1, first, -1.0, turned) == (0.1, first, -1.0)

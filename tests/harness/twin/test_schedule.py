@@ -90,6 +90,15 @@ def test_cores_that_wait_for_memory_stay_in_step(residents):
     np.testing.assert_allclose(ends, float(residents), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("apart", "shared"), [(0.5e-9, True), (20e-9, False)])
+def test_slots_that_are_free_within_a_nanosecond_are_free_together(apart, shared):
+    """Two cores of two, all slots taken, then two more: one to each core, or both to the one that is free first."""
+    work = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 0.5]) * 1e-6
+    wait = np.array([0.0, apart, 0.0, apart, 0.0, 0.0])
+    ends = run(wait, work, np.zeros(6), np.ones(2), 2, 1.0)
+    assert ends[4:].max() - ends[0] == pytest.approx(0.5e-6 if shared else 1e-6, abs=3e-9)
+
+
 def test_one_work_group_runs_at_its_own_rate():
     assert last_end([2.0], 20, 4, wait=0.5, solo_rate=0.4) == pytest.approx(5.5)
 

@@ -46,6 +46,21 @@ def test_columns_tell_what_a_slightly_larger_constant_costs(measured):
     assert np.corrcoef(columns[:, 0], change)[0, 1] > 0.8
 
 
+def test_how_abruptly_a_cache_gives_way_has_a_column(measured):
+    cube, fit = measured
+    problem = launches(fit, cube)
+    gradual = replace(fit, hardware=replace(fit.hardware, kept_bytes=1e7, kept_sharpness=1.5))
+    tile = gradual.tiles[TILE.name]
+    spilt = np.array([estimate.name == "spilt byte" for estimate in tile.estimates])
+    gradual = replace(gradual, tiles={TILE.name: replace(tile, theta=np.where(spilt, 2e-12, tile.theta))})
+    assert spilt.sum() == 1
+    found = constant_columns(gradual, TILE.name, problem)
+    sharper = replace(gradual, hardware=replace(gradual.hardware, kept_sharpness=1.515))
+    change = (sharper.time(TILE.name, problem) - gradual.time(TILE.name, problem)) / 0.01
+    assert np.corrcoef(found["spill sharpness"][:, 0], change)[0, 1] > 0.95
+    assert "spill sharpness" not in constant_columns(fit, TILE.name, problem)
+
+
 def test_constants_that_a_model_lacks_have_no_columns(measured):
     cube, fit = measured
     tile = fit.tiles[TILE.name]

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from models.inference.interactions import judge_interactions, product_columns
-from models.inference.nested import SMALLEST, NestedTest, adjusted, judge_additions, tail_probability
-from models.inference.surrogates import Surrogates
+from models.inference.nested import SMALLEST, NestedTest, _gains, adjusted, judge_additions, tail_probability
+from models.inference.surrogates import HeldOut, Surrogates
 from models.solve import solve_nonnegative
 
 MODEL = ("base overhead", "waves", "tile work")
@@ -118,6 +118,19 @@ def test_a_cost_at_its_bound_has_the_half_normal_mixture(bench, theta):
     ratio = bench.problem.size * found.null_drop
     assert np.mean(ratio < 1e-6) == pytest.approx(0.5, abs=0.06)
     assert np.mean(ratio > stats.chi2.isf(0.1, 1)) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_cost_that_is_none_with_all_blocks_gains_nothing():
+    """A fold without which it would cost something is chance; surrogates are judged alike."""
+    nulls = np.array([0.03, 0.02, -0.01]), np.array([1e-3, 1e-14, 0.0])
+    rest = np.zeros(3), (1.0, 1.0), 2, 2
+    gain, null = _gains(HeldOut(0.05, 0.01, nulls[0], 1e-13, nulls[1], *rest))
+    assert gain == 0.0
+    np.testing.assert_array_equal(null, [0.03, 0.0, -0.01])
+    gain, _ = _gains(HeldOut(0.05, 0.01, nulls[0], 1e-3, nulls[1], *rest))
+    assert gain == 0.05
+    gain, _ = _gains(HeldOut(-0.05, 0.01, nulls[0], 0.0, nulls[1], *rest))
+    assert gain == -0.05
 
 
 def test_what_the_grid_cannot_tell_is_not_tested(bench, theta):
