@@ -5,8 +5,8 @@ would fit, and keep some of one that does not. What a sharp edge misses is the s
 too short where little is lost, too long beyond, and costs of short mainloops or of launching would make up for it.
 So when it is known which launches wait for memory, a size and a sharpness are looked for together.
 
-Hill's curve is the usual two-parameter step from nothing to all. The caches of the simulated chips follow it too, so
-that they are no test of its form, only of how well a size and a sharpness are found beside all else.
+Hill's curve is the usual two-parameter step from nothing to all. The caches of the simulated chips follow it too,
+so that they are no test of its form, only of how well a size and a sharpness are found beside all else.
 """
 
 from __future__ import annotations

@@ -150,10 +150,15 @@ def find_structure(
             better = settle_spreads(data, used, hardware, bounded, seed)
             if gradual is None and not better:
                 break
-            by_chains |= {label: spread for label, (spread, _) in better.items()}
+            settled_now = {label: spread for label, (spread, _) in better.items()}
+            by_chains |= settled_now
             kept = {k: v for k, v in hardware.edges.items() if k not in better}
             told_again = {k: costs for k, (_, costs) in better.items() if costs is not None}
-            hardware = replace(hardware, edges={**kept, **told_again})
+            spread = {**hardware.core_spread, **settled_now}
+            hardware = replace(hardware, edges={**kept, **told_again}, core_spread=spread)
+            # Terms are chosen by what bounds launches, which is another thing now.
+            overlaps, power = with_power(overlaps, data, wide, hardware, seed)
+            bounded = _bounded(data, wide, hardware, overlaps)
             continue
         hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
         progress("following ragged launches")

@@ -17,7 +17,12 @@ def core_speeds(chip: ChipNumbers, on: Switches) -> NDArray[np.float64]:
     """Rate of each core: 1 for the fastest, the others evenly below it, in scattered order."""
     speed = np.ones(chip.cores)
     if on.core_spread and chip.cores > 1:
-        stride = 7 if chip.cores % 7 != 0 else 1
+        stride = 1
+        for other in (13, 11, 7):
+            # Strides that reach every core, and do not just count up or down where another does more.
+            left = other % chip.cores
+            if np.gcd(other, chip.cores) == 1 and (stride == 1 or 1 < left < chip.cores - 1):
+                stride = other
         for core in range(chip.cores):
             speed[core] = 1.0 - chip.core_spread * ((core * stride) % chip.cores) / (chip.cores - 1)
     return speed

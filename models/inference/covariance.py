@@ -4,8 +4,10 @@ The residual is taken as a Gaussian field whose correlation is that of :mod:`mod
 one field that neighbours share along all axes, or, where residuals show it, a mixture of what they share along
 some. All of it is estimated by restricted maximum likelihood (:mod:`models.inference.restricted_likelihood`), the
 scale with it: the mean square of residuals is too small by what the fit has absorbed. The scale may follow a power
-of the work of a cell, because small shapes are fitted less well. How well the rest is known follows from the
-curvature of the likelihood.
+of the work of a cell, because small shapes are fitted less well, and has a level of its own at each K: launches
+wait for memory at small ones, which is told better than how waves fill, and compute at large ones. With one scale
+for all, mechanisms that act where memory is waited for were judged by what computing launches miss. How well the
+rest is known follows from the curvature of the likelihood.
 """
 
 from __future__ import annotations
@@ -38,6 +40,11 @@ _SLIGHT = 0.01
 _VAGUE = 1.0
 """Standard deviation of a logit of which the likelihood says nothing."""
 
+_WORTH = 30.0
+"""Residuals that the scale of all is worth beside those of one K."""
+_LEAST_RELATIVE = 1e-4
+"""Variance at one K relative to that of all: no less is believed."""
+
 _STARTS = ((0.0, 0.5, -4.0), (0.0, 0.5, 0.0), (-2.0, 2.0, -4.0), (-2.0, 2.0, 0.0))
 """Logits of the own share, of the correlations and of the shares of some axes, from the best of which to search."""
 
@@ -52,7 +59,7 @@ class ResidualCovariance:
     scale : ndarray, shape (n,)
         Standard deviation of each sample's residual.
     growth : float
-        Power of the work that the scale follows.
+        Power of the work that the scale follows, beside levels of each K.
     estimate : Estimate or None
         Where it was found; ``None`` where nothing is shared, or nothing was estimated.
     """
@@ -122,6 +129,7 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     spread = float(centred @ centred)
     growth = float(np.clip(centred @ size / spread, -1.0, 1.0)) if spread > 0 else 0.0
     shape = np.exp(growth * centred)
+    shape *= _levels(residual / shape, lattice.ranks()[:, 2])
     scaled = residual / shape
     likelihood = RestrictedLikelihood.of(scaled, columns / shape[:, None], lattice)
     level = float(scaled @ scaled) / max(1, residual.size - columns.shape[1])
@@ -142,6 +150,22 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     thinned = replace(estimate, stride=1).correlation
     level = max(level, likelihood(thinned).square)
     return ResidualCovariance(estimate.correlation, np.sqrt(level) * shape, growth, estimate)
+
+
+def _levels(residual: Array, rank: NDArray[np.int64]) -> Array:
+    """Scale of the residuals of each rank relative to that of all, shape (n,); of few residuals drawn to 1.
+
+    What those of one rank share is no matter of their scale: they are compared by what they differ.
+    """
+    count = np.bincount(rank)
+    means = np.bincount(rank, residual) / np.maximum(count, 1)
+    squares = np.bincount(rank, (residual - means[rank]) ** 2)
+    free = np.maximum(count - 1, 0)
+    if not squares.sum() > 0.0:
+        return np.ones(residual.size)
+    relative = squares / np.maximum(free, 1) * free.sum() / squares.sum()
+    drawn = free / (free + _WORTH) * np.log(np.maximum(relative, _LEAST_RELATIVE))
+    return np.asarray(np.exp(0.5 * drawn)[rank])
 
 
 def _likeliest(likelihood: RestrictedLikelihood, logits: Logits) -> tuple[float, Estimate]:

@@ -27,6 +27,17 @@ def floor(M, N, K, tile):
     return 2.0 * M * N * K / (peak * kernel.efficiency)
 
 
+@pytest.mark.parametrize("cores", [8, 14, 20, 35])
+def test_slow_cores_are_scattered(cores):
+    """Each rate once, and neither up nor down from core to core."""
+    speeds = core_speeds(B580.replaced({"cores": cores}).numbers, switches(()))
+    assert speeds.max() == 1.0
+    assert speeds.min() == pytest.approx(1.0 - B580.numbers.core_spread)
+    np.testing.assert_allclose(np.diff(np.sort(speeds)), B580.numbers.core_spread / (cores - 1))
+    rises = np.diff(speeds) > 0
+    assert 0.1 <= rises.mean() <= 0.9
+
+
 def test_seconds_are_those_of_the_scheduled_demands():
     chip = B580.numbers
     for tile, (M, N, K) in zip(TILES, [(4096, 3096, 512), (3000, 1000, 264)] * 3, strict=True):

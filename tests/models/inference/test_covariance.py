@@ -106,6 +106,29 @@ def test_the_scale_follows_the_work(bench, theta, lattice):
     )
 
 
+def test_every_k_has_a_scale_of_its_own(bench, lattice):
+    """Memory-bound launches are told five times as well as computing ones, whatever all of one K share."""
+    rank = lattice.ranks()[:, 2]
+    own = np.array([0.2, 0.2, 1.0, 1.0])
+    assert lattice.shape[2] == own.size
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        residual = 0.01 * own[rank] * bench.field(rng, 0.3) + 0.01 * rng.standard_normal(own.size)[rank]
+        scale = estimate_covariance(residual, np.empty((rank.size, 0)), lattice, np.ones(rank.size)).scale
+        found.append([scale[rank == place][0] for place in range(own.size)])
+    relative = np.array(found) / np.array(found)[:, -1:]
+    np.testing.assert_allclose(relative.mean(axis=0), own, rtol=0.25)
+
+
+def test_few_of_a_k_have_the_scale_of_all():
+    M = np.arange(1, 61)
+    lattice = Lattice.of(M, M, M)
+    residual = 0.01 * np.random.default_rng(3).standard_normal(M.size)
+    scale = estimate_covariance(residual, np.empty((M.size, 0)), lattice, np.ones(M.size)).scale
+    assert scale.max() / scale.min() < 1.25
+
+
 def test_lattice_puts_neighbouring_sizes_together_and_averages():
     M = np.array([1, 2, 3, 4, 5, 6])
     ones = np.ones(6, dtype=np.int64)
