@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from null_chips import DEPTHS, OFF, SIDES, SURROGATES, TILES, TOGETHER, Found, judged
 
-SEED = 582_903
+SEED = 690_211
 LEVEL, BAND = 0.05, (0.035, 0.065)
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "twin_nulls.csv"
@@ -44,13 +44,15 @@ def digest() -> str:
         for file in files:
             tree = ast.parse(file.read_text())
             for node in ast.walk(tree):
-                if (
-                    isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                    and ast.get_docstring(node) is not None
-                ):
-                    node.body = node.body[1:]
+                if isinstance(body := getattr(node, "body", None), list):
+                    node.body = [line for line in body if not _is_text(line)]
             found.update(ast.dump(tree).encode())
     return found.hexdigest()[:12]
+
+
+def _is_text(line: ast.AST) -> bool:
+    """Whether a statement is a docstring, of a constant too."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
 
 
 def study(seed: int, draws: int, workers: int, keep: Path) -> Found:

@@ -81,6 +81,37 @@ def find_edge_costs(
     return edges, spreads
 
 
+def turned_again(
+    data: Mapping[str, TileData],
+    designs: Mapping[str, Design],
+    hardware: Hardware,
+    bounded: Mapping[str, Bounded],
+) -> dict[str, EdgeCosts]:
+    """Take a few more turns from the edge costs that are known, with the spreads that are.
+
+    Parameters
+    ----------
+    data : mapping of tile label to TileData
+    designs : mapping of tile label to Design
+    hardware : Hardware
+        With edge costs and spreads of the cores.
+    bounded : mapping of tile label to Bounded
+        Of tiles that overlap.
+
+    Returns
+    -------
+    dict of tile label to EdgeCosts
+        Of the tiles that had some, but those whose launches are told better without by now.
+    """
+    found = {}
+    for label, known in hardware.edges.items():
+        without = replace(hardware, edges={k: v for k, v in hardware.edges.items() if k != label})
+        costs, _ = take_turns(data[label], designs[label], without, bounded.get(label), FEW_TURNS, known)
+        if costs is not None:
+            found[label] = costs
+    return found
+
+
 def _beginning(
     item: TileData,
     design: Design,

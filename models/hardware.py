@@ -93,7 +93,7 @@ class Hardware:
 
     def with_spill_size(self, size: float) -> Hardware:
         """Return the same hardware with another spill size, bytes; what warm caches keep changes in proportion."""
-        kept = self.kept_bytes * size / self.cache_bytes if self.kept_bytes > 0 else 0.0
+        kept = self.kept_bytes * (size / self.cache_bytes) if self.cache_bytes > 0 else self.kept_bytes
         return replace(self, cache_bytes=size, kept_bytes=kept)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from models.hardware import Hardware
 from models.problem import Problem
 from models.traffic import lost_share
 
+HASH = "channel hash"
+"""The mechanism: with it off, all channels are busy."""
+
 STORED_ROWS = 32
 """Rows of D that are stored together: those of one sub-group's block, a 256-wide tile's rows over 8 sub-groups."""
 

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
-from models.idle_channels import waiting_bytes
+from models.idle_channels import HASH, waiting_bytes
 from models.problem import PADDING, Problem
 from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
 
-MASKED, HASH = "masked edge", "channel hash"
+MASKED = "masked edge"
 
 _GRADES = 16.0
 """Of what bytes take, in a factor e: launches that differ by less have one chain."""
@@ -55,7 +55,7 @@ def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
     found = np.asarray(problem.whole_groups <= _MOST_WAVES * hardware.slots_of(tile))
     whole = np.flatnonzero(found & ~problem.ragged)
     if whole.size > 0:
-        found[whole] = _grades(problem.take(whole), hardware, frozenset({PADDING})) > _NO_GRADE
+        found[whole] = _grades(problem.take(whole), hardware, frozenset({PADDING, HASH})) > _NO_GRADE
     return found
 
 

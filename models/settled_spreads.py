@@ -1,7 +1,8 @@
 """How far cores fall out of step, settled near what was found before, when all else is known.
 
-Spreads are found with the overlap of a model that had none. A spread that is off by a tenth misses launches of a
-few waves by up to a per cent, as whole waves go by: costs of edges that are none would make up for it.
+Spreads are found while terms, overlap and caches are not yet what they will be. A spread that is off by a tenth
+misses launches of a few waves by up to a per cent, as whole waves go by: costs of edges that are none would make up
+for it.
 """
 
 from __future__ import annotations

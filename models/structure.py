@@ -4,12 +4,14 @@ Each of these is told best when the others are known. They are found in turns:
 
 1. cores out of step, terms and overlap, with the residents that were counted on all launches;
 2. residents of tiles that overlap are counted again on launches that compute, those of tiles with ragged launches
-   with chains, and chains of ragged launches are followed; then all of 1 again, the spread of the cores told from
-   launches that compute, and terms chosen by what bounds each launch;
+   with chains, and chains of ragged launches are followed, with the best of a few spreads; then all of 1 again, the
+   spread of the cores told from launches that compute, and terms chosen by what bounds each launch;
 3. chains of tiles that overlap are followed again, now that it is known how, and of those whose residents changed
    or whose masked edges came or went; and all of 1 once more;
 4. how abruptly the cache gives way and spreads are settled with all that is known by then, and where one of these
-   changed, all of 1 a last time.
+   changed, costs of bytes and of edges are found again with it, and all of 1 a last time.
+
+Where all tiles are hidden there are no waves to count, and 1 is all.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.chain_residents import recount_by_chains
-from models.chain_search import find_edge_costs
+from models.chain_search import find_edge_costs, turned_again
 from models.constants.constant import Constant
 from models.core_count import count_residents
 from models.core_spread import profile_core_spread
@@ -159,6 +161,8 @@ def find_structure(
             # Terms are chosen by what bounds launches, which is another thing now.
             overlaps, power = with_power(overlaps, data, wide, hardware, seed)
             bounded = _bounded(data, wide, hardware, overlaps)
+            hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
+            hardware = replace(hardware, edges=turned_again(data, used, hardware, bounded))
             continue
         hardware = replace(hardware, overlapping=_wave_costs(data, wide, hardware, overlaps))
         progress("following ragged launches")

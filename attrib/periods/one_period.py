@@ -75,7 +75,7 @@ class PeriodTest:
     p_value : float
         Share of the null at least as large.
     distribution : ndarray, shape (draws,)
-        The statistic under block permutation.
+        The statistic under the null with the larger p-value.
     lines : int
         Lines that could tell.
     """
@@ -88,7 +88,7 @@ class PeriodTest:
 
 
 def period_test(hypothesis: PeriodHypothesis, *, draws: int, rng: np.random.Generator) -> PeriodTest | None:
-    """Test for a period: harmonic regression, against residuals in shuffled blocks.
+    """Test for a period: harmonic regression, against shuffled residuals and, where it is long, innovations.
 
     The trend and the conditions are regressed out first and the residuals of that regression are shuffled
     (Freedman and Lane 1983). Bands meet noise that neighbours share, but around a period of many samples its

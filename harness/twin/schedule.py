@@ -151,6 +151,11 @@ def _unshared(
         for other in range(1, cores):
             if free[other] < free[core]:
                 core = other
+        for other in range(core):
+            # Of cores that are free together the lowest comes first; others that came before are no longer free.
+            if free[other] <= free[core] + TOGETHER:
+                core = other
+                break
         need = overlapped(work[index], loads[index] * speed[core], power)
         free[core] += wait[index] + need / (speed[core] * solo_rate)
         last = max(last, free[core])

@@ -1,11 +1,11 @@
 """Constants that were estimated from the same timings, as columns that every nested test has beside its terms.
 
-How far cores fall out of step, the size at which a cache spills and the power of overlap are numbers like any
-coefficient, but no cost is proportional to them. A spread that is off by a per cent misses waves by up to a
-thousandth of the time, and a mechanism that acts on the same launches would be found for it. So what launches take
-longer with a slightly larger constant is a column, and what they take less a second one, for coefficients cannot be
-negative: to first order, both models of a test estimate the constant again (Gauss-Newton; Seber & Wild 1989,
-section 2.1).
+How far cores fall out of step, the size at which a cache spills, how abruptly, and the power of overlap are numbers
+like any coefficient, but no cost is proportional to them. A spread that is off by a per cent misses waves by up to
+a thousandth of the time, and a mechanism that acts on the same launches would be found for it. So what launches
+take longer with a slightly larger constant is a column, and what they take less a second one, for coefficients
+cannot be negative: to first order, both models of a test estimate the constant again (Gauss-Newton; Seber & Wild
+1989, section 2.1).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ is without some of them: what costs nothing is not there.
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many. Numbers that
-have no cost of their own (spread, spill size, power of overlap) have columns beside the terms
+have no cost of their own (spread, spill size and sharpness, power of overlap) have columns beside the terms
 (:mod:`models.inference.estimated_constants`).
 
 Columns of a term that one size alone tells from the others (:mod:`models.inference.support`) are no part of its

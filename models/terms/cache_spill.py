@@ -42,9 +42,12 @@ class CacheSpill(Term):
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
         """One spilt byte."""
         del tile
-        what = "operands lost by a warm cache" if hardware.kept_bytes > 0 else "the working set beyond the cache"
-        size = hardware.cache_bytes / 2**20
-        return (Coefficient("spilt byte", "s/byte", f"per byte of {what} of {size:.3g} MiB"),)
+        what, size = "the working set beyond the cache of", hardware.cache_bytes
+        if hardware.kept_sharpness is not None:
+            what, size = "operands lost by a warm cache that loses half at", hardware.kept_bytes
+        elif hardware.kept_bytes > 0:
+            what, size = "operands lost by a warm cache of", hardware.kept_bytes
+        return (Coefficient("spilt byte", "s/byte", f"per byte of {what} {size / 2**20:.3g} MiB"),)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
         """Bytes that the cache lost or does not hold."""

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
-from models.idle_channels import waiting_bytes
+from models.idle_channels import HASH, waiting_bytes
 from models.problem import Problem
 from models.term import Coefficient, Term
-
-HASH = "channel hash"
 
 
 @dataclass(frozen=True)

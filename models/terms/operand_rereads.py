@@ -5,7 +5,7 @@ operand, the *fast* one: B where work-groups walk along N. Together the slots of
 rows are short, and share what they read; otherwise every row reads the fast operand again, from the cache if a
 whole sweep fits into it. So the fast operand is swept W / max(slots, row) times, and from the second time on a part
 of it comes from memory (:func:`models.traffic.lost_of`). How a cache gives way is left to the timings: three such
-sizes, as shares of the working set at which it spills, with a cost each.
+sizes, as shares of the working set at which it spills, or half of it is lost, with a cost each.
 
 Bytes that wait for idle channels (:mod:`models.terms.channel_hash`) are lost again with every sweep.
 """
@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 
 from harness.tile import Tile
 from models.hardware import Hardware
-from models.idle_channels import idle_per_byte
+from models.idle_channels import HASH, idle_per_byte
 from models.problem import Problem
 from models.term import Coefficient, Term
-from models.terms.channel_hash import HASH
 from models.traffic import lost_of
 
 REREADS = "operand re-reads"
 
 SHARES = (0.25, 0.5, 1.0)
-"""Sizes of a sweep from which bytes are lost, as shares of the spill size."""
+"""Sizes of a sweep from which bytes are lost, or at which half are, as shares of what the cache holds or keeps."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,14 @@ def test_round_trip_through_json(device):
     assert Hardware.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+def test_its_own_spill_size_leaves_hardware_as_it_is():
+    rng = np.random.default_rng(0)
+    for cache, kept in rng.uniform(1e6, 1e8, (200, 2)):
+        gradual = Hardware(cache_bytes=cache, kept_bytes=kept, kept_sharpness=1.5)
+        assert gradual.with_spill_size(cache) == gradual
+    assert Hardware(kept_bytes=1e6).with_spill_size(2e6).kept_bytes == 1e6
+
+
 def test_the_pitch_is_the_width_rounded_up():
     widths = np.array([1, 63, 64, 65])
     np.testing.assert_array_equal(Hardware().pitch(widths), widths)

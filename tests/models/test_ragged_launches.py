@@ -108,6 +108,16 @@ def test_states_of_ragged_launches():
     )
 
 
+def test_whole_launches_that_wait_for_idle_channels_are_followed():
+    """Rows of 2048 elements start on one of sixteen channels; what waits for it is all that makes these wait."""
+    work = problem([(2048, 2048, 64), (2048, 2048, 4096)])
+    costs = replace(COSTS, waiting_byte=3e-8, steps=10.0)
+    known = replace(HARDWARE, channels=16, interleave_bytes=256, edges={TILE.name: costs})
+    np.testing.assert_array_equal(followed(work, known), [True, False])
+    unknown = replace(known, channels=None)
+    assert not followed(work, unknown).any()
+
+
 def test_edge_costs_survive_json():
     costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, waiting_byte=1e-7, steps=12.0, power=14.0)
     known = replace(HARDWARE, overlapping={TILE.name: costs, "64x64x32": COSTS})

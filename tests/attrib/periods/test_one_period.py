@@ -23,7 +23,7 @@ def test_size_is_nominal_without_a_period(draw_line, correlation, period, count)
 
 
 def test_slow_noise_is_not_taken_for_a_period_of_many_samples(draw_line, monkeypatch):
-    """Five teeth of 12.5 samples in noise that neighbours share: shuffled blocks alone find them in 8 % of lines."""
+    """Five teeth of 12.5 samples in noise that neighbours share: blocks alone find them in 7 % of lines."""
     module = sys.modules["attrib.periods.one_period"]
 
     def rejected():

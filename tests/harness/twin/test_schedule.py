@@ -99,6 +99,15 @@ def test_slots_that_are_free_within_a_nanosecond_are_free_together(apart, shared
     assert ends[4:].max() - ends[0] == pytest.approx(0.5e-6 if shared else 1e-6, abs=3e-9)
 
 
+@pytest.mark.parametrize(("apart", "end"), [(0.5e-9, 3e-6), (20e-9, 2e-6)])
+def test_of_cores_that_are_free_together_the_lowest_comes_first(apart, end):
+    """One resident each: the slow core has the lower index and is done a little later."""
+    ends = run(
+        np.array([apart, 0.0, 0.0]), np.array([0.5, 1.0, 1.0]) * 1e-6, np.zeros(3), np.array([0.5, 1.0]), 1, 1.0
+    )
+    assert ends[2] == pytest.approx(end, rel=1e-2)
+
+
 def test_one_work_group_runs_at_its_own_rate():
     assert last_end([2.0], 20, 4, wait=0.5, solo_rate=0.4) == pytest.approx(5.5)
 
