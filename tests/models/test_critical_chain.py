@@ -76,6 +76,22 @@ def test_a_chain_lasts_as_long_as_its_launch(tiles_m, tiles_n, along_n, lengths,
     assert chain[residents + 2] <= chain[residents : residents + 2].min()
 
 
+def test_launches_followed_together_are_those_followed_alone():
+    """Nothing of one is left for the next, shorter or longer, with fewer cores than a power of two."""
+    rng = np.random.default_rng(8)
+    count, levels, rates = 40, np.array([0.5, 0.8, 1.0]), core_rates(CORES, 0.1)
+    tiles = np.stack([rng.integers(1, 13, count), rng.integers(1, 13, count), rng.integers(0, 2, count)], axis=1)
+    lengths, inside = rng.uniform(0.1, 1.0, (count, 2)), rng.uniform(0.1, 1.0, count)
+    late = rng.uniform(0.0, 2.0, (count, 3)) * (rng.random((count, 3)) < 0.5)
+    memory, in_step = rng.choice([0.0, 0.9, 3.0], count), rng.random(count) < 0.5
+    together, alone = np.full((count, levels.size + 4), np.nan), np.full((count, levels.size + 4), np.nan)
+    critical_chains(tiles, lengths, inside, late, levels, rates, memory, in_step, together)
+    for row in (slice(each, each + 1) for each in range(count)):
+        one = (part[row] for part in (tiles, lengths, inside, late))
+        critical_chains(*one, levels, rates, memory[row], in_step[row], alone[row])
+    np.testing.assert_array_equal(together, alone)
+
+
 def test_rates_are_one_on_average_and_spread_evenly():
     rates = core_rates(20, 0.1)
     assert rates.mean() == pytest.approx(1.0)

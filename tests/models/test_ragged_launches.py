@@ -108,6 +108,19 @@ def test_states_of_ragged_launches():
     )
 
 
+@pytest.mark.parametrize(("power", "waited"), [(12.0, 1.0), (2.0, (40 + 6 / 0.7) / 46)])
+def test_many_times_the_computing_keeps_cores_in_step(power, waited):
+    """46 tiles, six more than fill 20 cores of two: one to a core, or two to each of the cores that are done first.
+
+    Bytes take twenty times as long as computing. A low power lets what is computed tell cores apart all the same.
+    """
+    work = problem([(256 * 2, 128 * 23, 64)])
+    moved = 2 * 64 * (512 + 128 * 23) + 4 * 512 * 128 * 23
+    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (46 / 40) / moved, steps=2.0, power=power)
+    state = replace(HARDWARE, edges={TILE.name: costs}).with_core_spread(TILE.name, 0.1)
+    assert chains(work, state, ALL_MECHANISMS)[2] == pytest.approx(waited, rel=1e-3)
+
+
 def test_whole_launches_that_wait_for_idle_channels_are_followed():
     """Rows of 2048 elements start on one of sixteen channels; what waits for it is all that makes these wait."""
     work = problem([(2048, 2048, 64), (2048, 2048, 4096)])
