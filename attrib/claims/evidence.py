@@ -175,15 +175,17 @@ class Evidence:
         """Block of every (M, N) of the grid, shape (M, N)."""
         return self.blocks_of(*np.meshgrid(self.landscape.M, self.landscape.N, indexing="ij"))
 
-    def blocks_of(self, M: NDArray[np.int64], N: NDArray[np.int64]) -> NDArray[np.int64]:
+    def blocks_of(self, M: NDArray[np.int64], N: NDArray[np.int64], per_axis: int = PER_AXIS) -> NDArray[np.int64]:
         """Block of each shape, in the shape of the sizes."""
         flat = np.asarray(M, dtype=np.int64).ravel(), np.asarray(N, dtype=np.int64).ravel()
-        return Blocks.of(*flat, PER_AXIS).labels(*flat).reshape(np.shape(M))
+        return Blocks.of(*flat, per_axis).labels(*flat).reshape(np.shape(M))
 
-    def spread_blocks(self, shape: tuple[int, ...], apart: bool = False) -> NDArray[np.int64]:
+    def spread_blocks(
+        self, shape: tuple[int, ...], apart: bool = False, per_axis: int = PER_AXIS
+    ) -> NDArray[np.int64]:
         """Blocks for an array (..., M, N, K), flattened; those of :func:`set_apart` where ``apart``."""
-        blocks = set_apart(self.blocks) if apart else self.blocks
-        return np.broadcast_to(blocks[:, :, None], shape).ravel()
+        blocks = self.blocks_of(*np.meshgrid(self.landscape.M, self.landscape.N, indexing="ij"), per_axis)
+        return np.broadcast_to((set_apart(blocks) if apart else blocks)[:, :, None], shape).ravel()
 
     @cached_property
     def known_tiles(self) -> tuple[Tile, ...]:

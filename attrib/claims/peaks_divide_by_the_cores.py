@@ -14,6 +14,8 @@ from harness.errors import NotApplicableError
 Array = NDArray[np.float64]
 
 _TOP = 0.01
+_PER_AXIS = 3
+"""Blocks are larger than elsewhere: means of departures are correlated across a border of two cells."""
 
 
 def examine(evidence: Evidence) -> Measure:
@@ -30,7 +32,7 @@ def examine(evidence: Evidence) -> Measure:
         gain = 0.5 * (misfit(rates[index], grid.M, "M") + misfit(rates[index], grid.N, "N"))
         gains.append(gain.ravel())
         marks.append(divides.ravel())
-        labels.append(evidence.spread_blocks(gain.shape, apart=True))
+        labels.append(evidence.spread_blocks(gain.shape, apart=True, per_axis=_PER_AXIS))
         known = np.isfinite(rates[index])
         best = known & (rates[index] >= np.nanquantile(rates[index], 1.0 - _TOP))
         top.append((float(divides[best].mean()), float(divides[known].mean())))
