@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrib.claims.claim import ABOVE, FRACTION, Claim
-from attrib.claims.evidence import Evidence
+from attrib.claims.evidence import PER_AXIS, Evidence
 from attrib.claims.ruggedness import misfit
-from attrib.claims.sign_flips import Measure, measure, ratio
+from attrib.claims.sign_flips import FEWEST_UNITS, Measure, measure, ratio
 from harness.errors import NotApplicableError
 
 Array = NDArray[np.float64]
 
 _TOP = 0.01
-_PER_AXIS = 3
-"""Blocks are larger than elsewhere: means of departures are correlated across a border of two cells."""
+_LARGER = 3
+"""Blocks an axis: fewer than elsewhere, as means of departures are correlated across a border of two cells."""
 
 
 def examine(evidence: Evidence) -> Measure:
@@ -23,7 +23,8 @@ def examine(evidence: Evidence) -> Measure:
     grid, cores = evidence.landscape, evidence.cores
     M, N = np.meshgrid(grid.M, grid.N, indexing="ij")
     rates = evidence.log_rate
-    gains, marks, labels = [], [], []
+    gains, marks = [], []
+    labels: dict[int, list[NDArray[np.int64]]] = {_LARGER: [], PER_AXIS: []}
     top: list[tuple[float, float]] = []
     for index, tile in enumerate(evidence.known_tiles):
         groups = -(-M // tile.m) * -(-N // tile.n)
@@ -32,7 +33,8 @@ def examine(evidence: Evidence) -> Measure:
         gain = 0.5 * (misfit(rates[index], grid.M, "M") + misfit(rates[index], grid.N, "N"))
         gains.append(gain.ravel())
         marks.append(divides.ravel())
-        labels.append(evidence.spread_blocks(gain.shape, apart=True, per_axis=_PER_AXIS))
+        for per_axis, found in labels.items():
+            found.append(evidence.spread_blocks(gain.shape, apart=True, per_axis=per_axis))
         known = np.isfinite(rates[index])
         best = known & (rates[index] >= np.nanquantile(rates[index], 1.0 - _TOP))
         top.append((float(divides[best].mean()), float(divides[known].mean())))
@@ -47,7 +49,10 @@ def examine(evidence: Evidence) -> Measure:
         f"{cores} cores; of the fastest {100 * _TOP:.0f} % of shapes {100 * share:.0f} % divide, of all "
         f"{100 * base:.1f} %"
     )
-    sums = _within_blocks(gain, mark > 0, np.concatenate(labels))
+    sums = _within_blocks(gain, mark > 0, np.concatenate(labels[_LARGER]))
+    if sums.shape[0] < FEWEST_UNITS:
+        # Where few shapes divide, neighbours across a border seldom both do.
+        sums = _within_blocks(gain, mark > 0, np.concatenate(labels[PER_AXIS]))
     return measure(sums, ratio, 0.0, seed=evidence.seed, detail=detail).as_fraction()
 
 

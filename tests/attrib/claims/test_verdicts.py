@@ -1,13 +1,18 @@
 """Planted truth gets its verdict, landscapes without the effect do not, and tests keep their size."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from attrib.claims import CLAIMS, NOT_TESTABLE, REFUTED, SUPPORTED, Evidence, examine_claims
+from attrib.claims.sign_flips import measure
 from harness.cube import sparse_cube
 from harness.samples import Samples
 from harness.tile import Tile
 
+peaks_module = sys.modules["attrib.claims.peaks_divide_by_the_cores"]
 TESTED = [claim.name for claim in CLAIMS if claim.name != "the residual is hardware"]
 QUICK = (
     "ruggedness is not noise",
@@ -46,6 +51,24 @@ def test_size_is_near_nominal(drawn, name):
     case = case_of(drawn, name)
     found = [drawn.judged(case, planted=False, draw=200_000 + draw) for draw in range(40)]
     assert sum(finding.p_value <= 0.05 for finding in found) < 8
+
+
+@pytest.mark.parametrize(("cores", "units"), [(20, 9), (132, 12)])
+def test_peaks_are_told_on_few_large_blocks_or_on_more_where_few_shapes_divide(drawn, monkeypatch, cores, units):
+    """On 32 x 32 sizes a hundredth of the shapes of 132 cores divide: too few of nine blocks hold some."""
+    used = []
+
+    def looked_at(sums, estimator, null, **more):
+        used.append(len(sums))
+        return measure(sums, estimator, null, **more)
+
+    monkeypatch.setattr(peaks_module, "measure", looked_at)
+    monkeypatch.setattr(drawn, "DEVICE", replace(drawn.DEVICE, cores=cores))
+    rng, side, depth = np.random.default_rng(0), 128 * np.arange(1, 33), 128 * np.arange(4, 7)
+    tiles = ("128x128x64", "128x256x64", "256x128x64", "64x128x64")
+    rates = np.broadcast_to(drawn.trend(*np.ix_(side, side, depth)), (len(tiles), 32, 32, 3))
+    found = peaks_module.examine(drawn.evidence(rng, rates, tiles, depth, side))
+    assert used == [found.units] == [units]
 
 
 def test_every_claim_has_a_case(drawn):
