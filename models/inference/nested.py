@@ -6,10 +6,11 @@ not chosen (a masked K than rows off a cache line, say, where every such K is bo
 
 Dropping or adding a term of no effect changes that error too, and neighbouring blocks that share their lack of fit
 can make it look like a gain. The null distribution comes therefore from surrogate landscapes
-(:mod:`models.inference.surrogates`): the model without the term, plus a residual with the scale and the correlation
-of the real one. A cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture
-of tests at a boundary (Self & Liang 1987). One that is at its bound with all blocks has no gain either, whatever it
-is without some of them: what costs nothing is not there.
+(:mod:`models.inference.surrogates`): the fitted model without the term, plus a residual with the scale and the
+correlation of the real one; terms that were not chosen cost nothing there, and are estimated as in the landscape. A
+cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture of tests at a
+boundary (Self & Liang 1987). One that is at its bound with all blocks has no gain either, whatever it is without
+some of them: what costs nothing is not there.
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many. Numbers that
@@ -148,14 +149,13 @@ def judge_additions(
     list of NestedTest
         In the order of ``additions``; not yet adjusted.
     """
-    return [
-        _test(surrogates, places, name, name in model, model if beside is None else beside) for name in additions
-    ]
+    return [_test(surrogates, places, name, model, model if beside is None else beside) for name in additions]
 
 
 def _test(
-    surrogates: Surrogates, places: Mapping[str, Indices], name: str, in_model: bool, beside: Sequence[str]
+    surrogates: Surrogates, places: Mapping[str, Indices], name: str, model: Sequence[str], beside: Sequence[str]
 ) -> NestedTest:
+    in_model = name in model
     others = [places[other] for other in beside if other != name]
     own = places[name]
     base = np.sort(np.concatenate(others)) if others else np.empty(0, dtype=np.int64)
@@ -178,7 +178,9 @@ def _test(
         own = own[told]
     if note:
         return NestedTest(name, in_model, 0.0, 0.0, None, None, note=note)
-    found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))
+    chosen = [places[other] for other in model if other != name and other in beside]
+    costly = np.sort(np.concatenate(chosen)) if chosen else None
+    found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])), costly)
     larger = found.theta.copy()
     share = float(np.sum(surrogates.means[own] * larger[own]))
     change = criteria_change(

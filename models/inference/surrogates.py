@@ -172,18 +172,23 @@ class Surrogates:
             (columns != 0).any(axis=0) & (columns == 0).any(axis=0),
         )
 
-    def compare(self, base: Indices, larger: Indices) -> HeldOut:
+    def compare(self, base: Indices, larger: Indices, costly: Indices | None = None) -> HeldOut:
         """Compare two nested models by their columns.
 
         Parameters
         ----------
         base, larger : ndarray of int64
             Columns of the smaller and of the larger model, which holds all of the smaller one's.
+        costly : ndarray of int64, optional
+            Columns of the smaller model that cost something in surrogates; all of them when ``None``. What costs
+            nothing is estimated as something half of the time, and surrogates in which it does cost that have not
+            the boundary of the truth (Andrews 2000, Econometrica 68).
         """
         theta, with_addition = self._solve(base), self._solve(larger)
-        fitted = self.grams @ theta
+        true = theta if costly is None else self._solve(costly)
+        fitted = self.grams @ true
         moments = fitted + self.noise_moments
-        squares = fitted @ theta + 2.0 * self.noise_moments @ theta + self.noise_squares
+        squares = fitted @ true + 2.0 * self.noise_moments @ true + self.noise_squares
         small = self._losses(base, self.moments[None], self.squares[None])
         large = self._losses(larger, self.moments[None], self.squares[None])
         null_small = self._losses(base, moments, squares)

@@ -133,6 +133,25 @@ def test_a_cost_that_is_none_with_all_blocks_gains_nothing():
     assert gain == -0.05
 
 
+def test_in_surrogates_only_terms_of_the_model_cost_something(bench, theta):
+    """A column beside, not in the model, whose estimate is chance: surrogates are those of a model without it."""
+    places = places_of(bench, (*MODEL, *OTHERS))
+    beside = (*MODEL, "cache spill")
+    for seed in range(20):
+        surrogates, _ = drawn(bench, theta, seed, 0.5, draws=20)
+        own, base = places["row pitch"], np.sort(np.concatenate([places[name] for name in beside]))
+        model = np.sort(np.concatenate([places[name] for name in MODEL]))
+        larger = np.sort(np.concatenate([base, own]))
+        if surrogates.compare(base, larger).theta[places["cache spill"]].max() > 0.0:
+            break
+    every, chosen = surrogates.compare(base, larger), surrogates.compare(base, larger, model)
+    assert (every.gain, every.drop) == (chosen.gain, chosen.drop)
+    assert not np.array_equal(every.null_drop, chosen.null_drop)
+    np.testing.assert_array_equal(surrogates.compare(base, larger, base).null, every.null)
+    (test,) = judge_additions(surrogates, places, MODEL, ["row pitch"], beside)
+    assert test.p_in_sample == tail_probability(chosen.drop, chosen.null_drop)
+
+
 def test_what_the_grid_cannot_tell_is_not_tested(bench, theta):
     columns = np.concatenate([bench.base, np.zeros((bench.problem.size, 1)), 3 * bench.base[:, :1]], axis=1)
     rng = np.random.default_rng(0)
