@@ -50,7 +50,8 @@ NAMES = (
 STUDIES = ("planted", "null", "simulated")
 GRADUAL = (
     "Caches of the twins lose gradually: a half at the size that is called true here, some of it long before. The\n"
-    "model has one size from which on bytes are lost at all: sets of it cannot be expected to hold the other.\n\n"
+    "set is that of one size from which on bytes are lost at all: it cannot be expected to hold the other. How\n"
+    "gradually is settled later, with no set of its own.\n\n"
 )
 
 

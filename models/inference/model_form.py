@@ -1,9 +1,10 @@
-"""Lack of fit that is always reckoned with: no model of a device is exact to a thousandth of the time.
+"""Lack of fit that is always reckoned with: no model of a device is exact to half a thousandth of the time.
 
 Where a model fits to within its noise, what it misses is too little to be seen in its residual, and too much to be
 none: sizes of one axis share it, whatever their noise, and a mechanism that acts at the same sizes would be found
 for it. So beside the residual that was estimated stands one that was not, as physicists add systematic errors that
-their data do not show (Barlow 2002, arXiv hep-ex/0207026). Where residuals are a per cent, it changes nothing.
+their data do not show (Barlow 2002, arXiv hep-ex/0207026). Where residuals are a per cent and neighbours share
+them, it changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.inference.lattice import Lattice
 
-SHARE = 1e-3
+SHARE = 5e-4
 """Standard deviation of what a model misses at the least, relative to the time."""
 
 

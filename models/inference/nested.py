@@ -7,10 +7,10 @@ not chosen (a masked K than rows off a cache line, say, where every such K is bo
 Dropping or adding a term of no effect changes that error too, and neighbouring blocks that share their lack of fit
 can make it look like a gain. The null distribution comes therefore from surrogate landscapes
 (:mod:`models.inference.surrogates`): the fitted model without the term, plus a residual with the scale and the
-correlation of the real one; terms that were not chosen cost nothing there, and are estimated as in the landscape. A
-cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture of tests at a
-boundary (Self & Liang 1987). One that is at its bound with all blocks has no gain either, whatever it is without
-some of them: what costs nothing is not there.
+correlation of the real one; what does not surely cost something costs nothing there, and is estimated as in the
+landscape. A cost at its bound gains exactly nothing in about half of them, which is the half-normal mixture of
+tests at a boundary (Self & Liang 1987). One that is at its bound with all blocks has no gain either, whatever it is
+without some of them: what costs nothing is not there.
 
 Hardware constants and the choice of the other terms were made on the same cells and stay as they are in surrogates:
 p-values are conditional on them, and too small for a term whose constants were looked for among many. Numbers that
@@ -178,9 +178,7 @@ def _test(
         own = own[told]
     if note:
         return NestedTest(name, in_model, 0.0, 0.0, None, None, note=note)
-    chosen = [places[other] for other in model if other != name and other in beside]
-    costly = np.sort(np.concatenate(chosen)) if chosen else None
-    found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])), costly)
+    found: HeldOut = surrogates.compare(base, np.sort(np.concatenate([base, own])))
     larger = found.theta.copy()
     share = float(np.sum(surrogates.means[own] * larger[own]))
     change = criteria_change(

@@ -172,20 +172,16 @@ class Surrogates:
             (columns != 0).any(axis=0) & (columns == 0).any(axis=0),
         )
 
-    def compare(self, base: Indices, larger: Indices, costly: Indices | None = None) -> HeldOut:
+    def compare(self, base: Indices, larger: Indices) -> HeldOut:
         """Compare two nested models by their columns.
 
         Parameters
         ----------
         base, larger : ndarray of int64
             Columns of the smaller and of the larger model, which holds all of the smaller one's.
-        costly : ndarray of int64, optional
-            Columns of the smaller model that cost something in surrogates; all of them when ``None``. What costs
-            nothing is estimated as something half of the time, and surrogates in which it does cost that have not
-            the boundary of the truth (Andrews 2000, Econometrica 68).
         """
         theta, with_addition = self._solve(base), self._solve(larger)
-        true = theta if costly is None else self._solve(costly)
+        true = self.sure_costs(base)
         fitted = self.grams @ true
         moments = fitted + self.noise_moments
         squares = fitted @ true + 2.0 * self.noise_moments @ true + self.noise_squares
@@ -214,6 +210,31 @@ class Surrogates:
         inside = self.grams[:, columns[:, None], columns].sum(axis=0)
         theta[columns] = solve_nonnegative(inside, self.moments[:, columns].sum(axis=0))
         return theta
+
+    def sure_costs(self, columns: Indices) -> Array:
+        """Fit the columns that surely cost something, the others being left out; shape (p,).
+
+        What costs nothing is estimated as something half of the time, and surrogates in which it does cost that
+        have not the boundary of the truth (Andrews 2000, Econometrica 68): what other columns take up of chance
+        there was taken up here already. So the least sure column is left out, and again, until each costs more
+        than sqrt(2 log log n) of its standard errors, the bound for chance (law of the iterated logarithm) that
+        Andrews proposes.
+        """
+        sure = np.sqrt(2.0 * np.log(np.log(max(self.residual.size, 16))))
+        whole, noise = self.grams.sum(axis=0), self.noise_moments.sum(axis=1)
+        while True:
+            theta = self._solve(columns)
+            columns = columns[theta[columns] > 0.0]
+            if columns.size < 2:
+                return theta
+            scale = np.sqrt(np.diag(whole)[columns])
+            inner = whole[np.ix_(columns, columns)] / scale[:, None] / scale
+            errors = np.linalg.solve(inner, (noise[:, columns] / scale).T).std(axis=1)
+            ratios = theta[columns] * scale / np.maximum(errors, 1e-300)
+            least = int(np.argmin(ratios))
+            if ratios[least] >= sure:
+                return theta
+            columns = np.delete(columns, least)
 
     def _losses(self, columns: Indices, moments: Array, squares: Array) -> tuple[Array, Array]:
         """Held-out squared error of each fold, shape (D, F), and the in-sample one of all, shape (D,)."""

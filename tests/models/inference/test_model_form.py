@@ -1,4 +1,4 @@
-"""What a model misses at the least: a thousandth of the time, shared by sizes."""
+"""What a model misses at the least: a part of the time, shared by sizes."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from models.inference.lattice import Lattice
 from models.inference.model_form import SHARE, model_form
 
 
-def test_it_is_a_thousandth_of_the_time_in_parts_that_sizes_share():
+def test_it_is_drawn_in_parts_that_sizes_share():
     M, N, K = (axis.ravel() for axis in np.meshgrid([128, 256, 512], [64, 128, 192, 256], [32, 64], indexing="ij"))
     drawn = model_form(Lattice.of(M, N, K), 4000, np.random.default_rng(0))
     assert drawn.shape == (24, 4000)
