@@ -10,6 +10,7 @@ from attrib.cli.screen import show, show_table
 from models.reasons import COMBINATION, NO_GAIN, ZERO
 
 if TYPE_CHECKING:
+    from models.hardware import Hardware
     from models.result import FitResult, TileFit
 
 _COLUMNS = ("mechanism", "coefficient", "cost", "95 % interval", "share of time")
@@ -35,14 +36,14 @@ def show_fit(result: FitResult) -> None:
             for estimate in item.estimates
             if estimate.estimate is not None
         ]
-        show_table(tile_line(label, item), _COLUMNS, rows, left=2)
+        show_table(tile_line(label, item, result.hardware), _COLUMNS, rows, left=2)
         show()
     for line in remarks(result.tiles):
         show(line)
 
 
-def tile_line(label: str, item: TileFit) -> str:
-    """Say samples, held-out error, cores and residency of one tile on a line."""
+def tile_line(label: str, item: TileFit, hardware: Hardware) -> str:
+    """Say samples, held-out error, cores, residency and what the cache keeps of one tile on a line."""
     parts = [
         f"{label}: {item.n:,} samples",
         f"held-out error {percent(item.mape)} (median {percent(item.median_ape)})",
@@ -60,8 +61,12 @@ def tile_line(label: str, item: TileFit) -> str:
         parts.append(f"hidden tile, behaves as {item.tile.m}x{item.tile.n}x{item.tile.k}")
     else:
         parts.append("hidden tile")
-    if "spilt byte" in {estimate.name for estimate in item.estimates} and known.get("cache_spill_bytes"):
-        parts.append(f"cache spills beyond {digits((known['cache_spill_bytes'] or 0.0) / 2**20)} MiB")
+    if "spilt byte" in {estimate.name for estimate in item.estimates}:
+        if hardware.kept_sharpness is not None:
+            kept, sharpness = digits(hardware.kept_bytes / 2**20), digits(hardware.kept_sharpness)
+            parts.append(f"warm cache loses half of {kept} MiB, sharpness {sharpness}")
+        elif known.get("cache_spill_bytes"):
+            parts.append(f"cache spills beyond {digits((known['cache_spill_bytes'] or 0.0) / 2**20)} MiB")
     return "; ".join(parts)
 
 

@@ -92,7 +92,7 @@ def run(
         show_json({**data, "files": {Path(name).stem: str(output / name) for name in made}})
         return
     for label, item in analysis.fit.tiles.items():
-        show(tile_line(label, item))
+        show(tile_line(label, item, analysis.fit.hardware))
     show()
     show_stages(analysis)
     quality = data["predict"]
