@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from attrib.cli.interruption import kept_interrupts
+
 if TYPE_CHECKING:
     from harness.sweep.run import Step
 
@@ -23,9 +25,15 @@ _STAGE_EVERY_S = 1.0
 def sweep_progress(store: Path) -> Iterator[Callable[[Step], None]]:
     """Yield what shows the steps of a sweep; an interruption is answered with how to go on."""
     show = _bar() if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb") else _lines()
-    with show as say:
+    with show as show_step:
         try:
-            yield say
+            with kept_interrupts() as check:
+
+                def say(step: Step) -> None:
+                    check()
+                    show_step(step)
+
+                yield say
         except KeyboardInterrupt:
             typer.echo(f"attrib: stopped; {store} keeps every finished batch, the same command goes on", err=True)
             raise

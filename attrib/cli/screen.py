@@ -13,6 +13,8 @@ from typing import Any
 
 import typer
 
+from attrib.cli.interruption import kept_interrupts
+
 Progress = Callable[[str], None]
 
 _PIPE_WIDTH = 200
@@ -59,6 +61,17 @@ def finite(value: Any) -> Any:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Yield what reports the step a long command is in: a spinner on a terminal, else plain lines on stderr."""
+    with kept_interrupts() as check, _steps() as show_step:
+
+        def say(step: str) -> None:
+            check()
+            show_step(step)
+
+        yield say
+
+
+@contextmanager
+def _steps() -> Iterator[Progress]:
     if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
         from rich.console import Console
 
