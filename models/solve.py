@@ -18,6 +18,8 @@ _PIVOT = 1e-10
 """A scaled column whose square not explained by the others is below this is taken as one of their combinations."""
 
 _TOLERANCE = 1e-10
+_STEEPER = 1.0 + 1e-9
+"""Of slopes that differ by less rounding decides: the column that comes first is taken."""
 
 
 def solve_nonnegative(gram: Array, moment: Array) -> Array:
@@ -105,7 +107,7 @@ def _solve_one(gram: Array, moment: Array, theta: Array) -> None:
                 slope = moment[j]
                 for i in range(p):
                     slope -= gram[j, i] * theta[i]
-                if slope > steepest:
+                if slope > steepest * _STEEPER:
                     best, steepest = j, slope
         if best < 0:
             return
