@@ -15,7 +15,7 @@ from models.core_count import SPREADS
 from models.design import Design
 from models.edge_turns import LEAST_LOSS, Bounded, has_edges, take_turns
 from models.hardware import Hardware
-from models.settled_spreads import FEW_CELLS, FEW_TURNS, thinned
+from models.settled_spreads import FEW_TURNS
 from models.tile_data import TileData
 from models.waves import MAX_RESIDENCY
 
@@ -30,7 +30,6 @@ def recount_by_chains(
     designs: Mapping[str, Design],
     hardware: Hardware,
     bounded: Mapping[str, Bounded],
-    seed: int,
 ) -> dict[str, int]:
     """Count the residents of tiles with ragged launches again, each number tried with its chains.
 
@@ -43,8 +42,6 @@ def recount_by_chains(
         With cores, without edge costs.
     bounded : mapping of tile label to Bounded
         Of tiles that overlap.
-    seed : int
-        Of the cells that landscapes are thinned to.
 
     Returns
     -------
@@ -56,8 +53,7 @@ def recount_by_chains(
     for label, item in data.items():
         if not has_edges(item):
             continue
-        few, some = thinned(item, bounded.get(label), seed, FEW_CELLS)
-        trial = few, designs[label], hardware, some
+        trial = item, designs[label], hardware, bounded.get(label)
         scores = {residency: _score(*trial, residency, first) for residency in range(1, MAX_RESIDENCY + 1)}
         for residency in sorted(scores, key=lambda each: scores[each])[:_CLOSEST]:
             scores[residency] = min(scores[residency], *(_score(*trial, residency, each) for each in others))

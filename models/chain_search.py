@@ -16,7 +16,7 @@ from models.design import Design
 from models.edge_costs import EdgeCosts
 from models.edge_turns import LEAST_LOSS, Bounded, edge_costs, has_edges, solved, take_turns
 from models.hardware import Hardware
-from models.settled_spreads import FEW_CELLS, FEW_TURNS, search_near, thinned
+from models.settled_spreads import FEW_TURNS, search_near, thinned
 from models.tile_data import TileData
 
 _SPREADS = (0.0, 0.04, 0.1)
@@ -124,32 +124,29 @@ def _beginning(
 ) -> tuple[float, EdgeCosts | None]:
     """Look for the spread of the cores, 0 where it is not worth its price, and for costs to begin with."""
     tile = item.tile.name
-    few, some = thinned(item, bounded, seed, FEW_CELLS)
+    part, bounded = thinned(item, bounded, seed)
+
+    def turned(spread: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
+        return take_turns(part, design, hardware.with_core_spread(tile, spread), bounded, turns, begin)
+
     # Before the turns the costs are too far off for losses to tell spreads apart.
-    ends = {}
-    for each in spreads:
-        state = hardware.with_core_spread(tile, each)
-        start = _best_start(few, design, state, some, known)
-        ends[each] = take_turns(few, design, state, some, FEW_TURNS, start)
+    ends = {
+        each: turned(
+            each, _best_start(part, design, hardware.with_core_spread(tile, each), bounded, known), FEW_TURNS
+        )
+        for each in spreads
+    }
     spread = min(ends, key=lambda each: ends[each][1])
     (begin, least), in_step = ends[spread], ends[0.0][1]
-    blocks = np.unique(few.blocks).size
+    blocks = np.unique(part.blocks).size
 
     def worth(loss: float) -> bool:
         gain = blocks * np.log(max(in_step, LEAST_LOSS) / max(loss, LEAST_LOSS))
         return bool(gain > _WORTH * np.log(blocks))
 
-    if not worth(least):
-        return 0.0, ends[0.0][0]
-    if near and spread > 0.0:
-        part, more = thinned(item, bounded, seed)
-
-        def turned(spread: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
-            return take_turns(part, design, hardware.with_core_spread(tile, spread), more, turns, begin)
-
-        begin, least = turned(spread, begin, FEW_TURNS)
-        spread, begin, _ = search_near(spread, begin, least, turned)
-    return spread, begin
+    if near and spread > 0.0 and worth(least):
+        spread, begin, least = search_near(spread, begin, least, turned)
+    return (spread, begin) if worth(least) else (0.0, ends[0.0][0])
 
 
 def _best_start(

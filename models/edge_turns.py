@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
-from models.overlap import LONGER, Overlap
-from models.overlap_fit import fit_overlap
-from models.slow_steps import MASKED_STEP, misaligned
+from models.overlap import LONGER, Overlap, fit_overlap
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 
@@ -116,7 +114,4 @@ def edge_costs(
     relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
     prices = [0.0 if power is None else costs.get(kind, 0.0) / float(levels[-1]) for kind in _MOVED]
     values = np.array([*relative, *late("N"), *late("M"), corner, *prices, steps])
-    found = EdgeCosts.of(values, LONGER if power is None else power)
-    kinds = (MASKED_STEP, *misaligned(item.problem.take(np.arange(1)), hardware))
-    slower = {kind: steps * costs.get(kind, 0.0) / float(levels[-1]) for kind in kinds}
-    return replace(found, slower=tuple(sorted((kind, value) for kind, value in slower.items() if value > 0.0)))
+    return EdgeCosts.of(values, LONGER if power is None else power)

@@ -26,7 +26,6 @@ from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.idle_channels import HASH, waiting_bytes
 from models.problem import PADDING, Problem
-from models.slow_steps import slowdown
 from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
@@ -131,8 +130,7 @@ def memory_of_waves(problem: Problem, hardware: Hardware, costs: EdgeCosts, on: 
     moving = costs.byte * needed_bytes(problem, hardware) + costs.spilt_byte * spilt_bytes(problem, hardware)
     if costs.waiting_byte > 0.0 and HASH in on:
         moving += costs.waiting_byte * waiting_bytes(problem, hardware)
-    steps = problem.steps(on) * (1.0 + slowdown(problem, hardware, on))
-    return np.asarray(moving / waves * costs.steps / steps)
+    return np.asarray(moving / waves * costs.steps / problem.steps(on))
 
 
 def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:

@@ -29,8 +29,6 @@ _BETTER = 1e-3
 """Part of the sum of squares that another spread has to save: less is not worth it."""
 _MOST_CELLS = 2048
 """Of a tile, while its spread is looked for; beyond it, cells are drawn at random."""
-FEW_CELLS = 800
-"""To compare beginnings by, of which the best is bettered with more cells."""
 
 
 def settle_spreads(
@@ -68,11 +66,9 @@ def settle_spreads(
     return settled
 
 
-def thinned(
-    item: TileData, bounded: Bounded | None, seed: int, most: int = _MOST_CELLS
-) -> tuple[TileData, Bounded | None]:
+def thinned(item: TileData, bounded: Bounded | None, seed: int) -> tuple[TileData, Bounded | None]:
     """Return as many cells as a spread is looked for with, and what they count."""
-    rows = item.thinned_rows(most, np.random.default_rng(seed))
+    rows = item.thinned_rows(_MOST_CELLS, np.random.default_rng(seed))
     return item.part(rows), None if bounded is None else (bounded[0][:, rows], bounded[1])
 
 

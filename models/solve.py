@@ -18,8 +18,6 @@ _PIVOT = 1e-10
 """A scaled column whose square not explained by the others is below this is taken as one of their combinations."""
 
 _TOLERANCE = 1e-10
-_STEEPER = 1.0 + 1e-9
-"""Of slopes that differ by less rounding decides: the column that comes first is taken."""
 
 
 def solve_nonnegative(gram: Array, moment: Array) -> Array:
@@ -35,26 +33,11 @@ def solve_nonnegative(gram: Array, moment: Array) -> Array:
     ndarray, shape (p,)
         Columns that are zero get 0.
     """
+    scale = np.sqrt(np.diag(gram))
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     theta = np.zeros(moment.size)
-    solve_in_place(np.ascontiguousarray(gram, dtype=np.float64), moment.astype(np.float64), theta)
-    return theta
-
-
-@njit
-def solve_in_place(gram: Array, moment: Array, theta: Array) -> None:
-    """Solve for ``theta``, zero at first; the arguments are those of :func:`solve_nonnegative`."""
-    p = moment.size
-    inverse, scaled, right = np.zeros(p), np.empty((p, p)), np.empty(p)
-    for j in range(p):
-        if gram[j, j] > 0.0:
-            inverse[j] = 1.0 / np.sqrt(gram[j, j])
-    for i in range(p):
-        right[i] = moment[i] * inverse[i]
-        for j in range(p):
-            scaled[i, j] = gram[i, j] * inverse[i] * inverse[j]
-    _solve_one(scaled, right, theta)
-    for j in range(p):
-        theta[j] *= inverse[j]
+    _solve_one(np.ascontiguousarray(gram * inverse[:, None] * inverse), moment * inverse, theta)
+    return np.asarray(theta * inverse)
 
 
 def solve_batch(grams: Array, moments: Array) -> Array:
@@ -107,7 +90,7 @@ def _solve_one(gram: Array, moment: Array, theta: Array) -> None:
                 slope = moment[j]
                 for i in range(p):
                     slope -= gram[j, i] * theta[i]
-                if slope > steepest * _STEEPER:
+                if slope > steepest:
                     best, steepest = j, slope
         if best < 0:
             return

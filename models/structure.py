@@ -139,7 +139,7 @@ def find_structure(
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
             used = {label: wide[label] if label in computing else designs[label] for label in data}
-            waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, seed, rng)
+            waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, rng)
             wanted = data.keys() - recounted
         elif settled:
             break
@@ -201,7 +201,6 @@ def _recounted(
     terms: Sequence[Term],
     waves: WaveConstants,
     bounded: Mapping[str, Bounded],
-    seed: int,
     rng: np.random.Generator,
 ) -> tuple[WaveConstants, frozenset[str]]:
     """Count residents of tiles that overlap on launches that compute, all with chains; also say which changed."""
@@ -211,7 +210,7 @@ def _recounted(
         if count is not None:
             residency[label], held[label] = count
     state = hardware.with_waves(hardware.cores, {**hardware.residency, **residency})
-    for label, found in recount_by_chains(data, designs, state, bounded, seed).items():
+    for label, found in recount_by_chains(data, designs, state, bounded).items():
         residency[label] = found
         held[label] = tuple(sorted({*held[label], found}))
     changed = frozenset(label for label, count in residency.items() if count != waves.residency[label])
