@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
-from models.overlap import LONGER, Overlap, fit_overlap
+from models.overlap import LONGER, Overlap
+from models.overlap_fit import fit_overlap
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 

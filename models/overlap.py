@@ -1,4 +1,4 @@
-"""Overlap of memory and computing: the law, the designs that it leaves, and its fit by turns.
+"""Overlap of memory and computing: the law, and the designs that it leaves.
 
 The additive model charges every cost in full. On a device that moves data while it computes, a launch takes
 
@@ -10,9 +10,7 @@ fewer bytes than its computing lasts, the law holds of the waves before it and o
 (:mod:`models.last_wave`).
 
 The law is homogeneous: its value is that of its derivatives times the costs. So with each part scaled by its
-derivative it is a linear design, and fitted by turns (Gauss-Newton; of max-affine functions, Magnani & Boyd 2009):
-solve with the parts as scaled, scale by the costs that were found, repeat; from several starts, because the turns
-find a local optimum.
+derivative it is a linear design, which is how it is fitted (:mod:`models.overlap_fit`).
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from harness.compiled import njit
 from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.problem import Problem
-from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -39,12 +36,9 @@ MEMORY, COMPUTE = "memory", "compute"
 LONGER = float("inf")
 """The power with which the longer of memory and computing counts, and nothing of the other."""
 
-_TURNS = 25
-_SETTLED = 1e-6
-"""Largest change of a scale after which the turns have arrived."""
 HIDDEN = 1e-4
 """Of the longer part: what the shorter one adds below it counts as nothing."""
-_SHOWN = 0.5
+SHOWN = 0.5
 """A cost that no cell counts by this much at least is hidden, and its coefficient would be that of residuals."""
 
 
@@ -104,31 +98,31 @@ class OverlapLaw:
             Seconds.
         """
         out = np.empty((2, compute.size))
-        last = self.last
-        if last is None:
-            _of_launches(compute, memory, self.power, out)
-        else:
-            _of_waves(compute, memory, self.power, last.work, last.traffic, last.waited, out)
+        law_scales(compute, memory, self.power, self.waves, out)
         return out
 
+    @property
+    def waves(self) -> Array:
+        """Shares of the last wave in work and in traffic, and how long bytes are waited for; (3, n), or (3, 0)."""
+        if self.last is None:
+            return np.empty((3, 0))
+        return np.stack([self.last.work, self.last.traffic, self.last.waited])
+
 
 @njit
-def _of_launches(compute: Array, memory: Array, power: float, out: Array) -> None:
+def law_scales(compute: Array, memory: Array, power: float, waves: Array, out: Array) -> None:
+    """Fill in the derivatives of a law; the arguments are those of :meth:`OverlapLaw.scales`."""
+    by_wave = waves.shape[1] > 0
     for cell in range(compute.size):
-        out[0, cell], out[1, cell] = _derivatives(compute[cell], memory[cell], power)
-
-
-@njit
-def _of_waves(
-    compute: Array, memory: Array, power: float, work: Array, traffic: Array, waited: Array, out: Array
-) -> None:
-    for cell in range(compute.size):
-        mine, its = work[cell], traffic[cell]
-        waits = waited[cell] * memory[cell]
+        if not by_wave:
+            out[0, cell], out[1, cell] = _derivatives(compute[cell], memory[cell], power)
+            continue
+        mine, its, waited = waves[0, cell], waves[1, cell], waves[2, cell]
+        waits = waited * memory[cell]
         before = _derivatives((1.0 - mine) * compute[cell], (1.0 - its) * waits, power)
         after = _derivatives(mine * compute[cell], its * waits, power)
         out[0, cell] = (1.0 - mine) * before[0] + mine * after[0]
-        out[1, cell] = ((1.0 - its) * before[1] + its * after[1]) * waited[cell]
+        out[1, cell] = ((1.0 - its) * before[1] + its * after[1]) * waited
 
 
 @njit
@@ -198,69 +192,9 @@ def shown(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
     """Scaled design to fit by: as :func:`scaled`, and costs that are hidden in all cells at zero."""
     out = scaled(matrix, scales, resources)
     for columns, scale in zip(reversed(parts_of(resources)), scales, strict=True):
-        hidden = ~(matrix[np.ix_(scale >= _SHOWN, columns)] != 0).any(axis=0)
+        hidden = ~(matrix[np.ix_(scale >= SHOWN, columns)] != 0).any(axis=0)
         out[:, columns[hidden]] = 0.0
     return out
-
-
-def fit_overlap(
-    matrix: Array,
-    time: Array,
-    resources: Sequence[str],
-    starts: Sequence[NDArray[np.bool_] | Array],
-    law: OverlapLaw,
-) -> tuple[Array, float]:
-    """Fit memory costs that overlap with computing to relative errors.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, p)
-    time : ndarray, shape (n,)
-        Seconds.
-    resources : sequence of str, length p
-    starts : sequence of ndarray
-        Cells first taken as waiting for memory alone, the others for computing, of shape (n,); or what each cell
-        counts at first, of shape (2, n).
-    law : OverlapLaw
-
-    Returns
-    -------
-    theta : ndarray, shape (p,)
-        Best coefficients met on the way from any start.
-    loss : float
-        Their sum of squared relative residuals.
-    """
-    moving, computing = parts_of(resources)
-    neither = np.setdiff1d(np.arange(matrix.shape[1]), np.concatenate([moving, computing]))
-    # Columns of a kind side by side: a turn scales them, and sums them up, as blocks.
-    order = np.concatenate([neither, computing, moving])
-    back = np.argsort(order)
-    weighted = np.asfortranarray(matrix[:, order] / time[:, None])
-    costly = weighted != 0
-    ends = [neither.size, neither.size + computing.size]
-    kinds, acting = np.split(weighted, ends, axis=1), np.split(costly, ends, axis=1)
-    design = weighted.copy(order="F")
-    parts = np.split(design, ends, axis=1)
-    best, least = np.zeros(order.size), np.inf
-    for start in starts:
-        scales = np.asarray(start if start.ndim == 2 else np.stack([1.0 - start, start]), dtype=np.float64)
-        for _ in range(_TURNS):
-            for out, columns, scale, some in zip(parts[1:], kinds[1:], scales, acting[1:], strict=True):
-                np.multiply(columns, scale[:, None], out=out)
-                out[:, ~some[scale >= _SHOWN].any(axis=0)] = 0.0
-            gram, moment = design.T @ design, design.sum(axis=0)
-            theta = solve_nonnegative(gram[np.ix_(back, back)], moment[back])[order]
-            launch, compute, memory = (
-                columns @ part for columns, part in zip(kinds, np.split(theta, ends), strict=True)
-            )
-            now = law.scales(compute, memory)
-            loss = float(np.sum((1.0 - launch - now[0] * compute - now[1] * memory) ** 2))
-            if loss < least:
-                best, least = theta, loss
-            if np.abs(now - scales).max(initial=0.0) < _SETTLED:
-                break
-            scales = now
-    return best[back], least
 
 
 def parts_of(resources: Sequence[str]) -> tuple[Indices, Indices]:

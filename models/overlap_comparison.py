@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.inference.paired import PairedTest, paired_test
 from models.last_wave import LastWave
-from models.overlap import LONGER, Overlap, OverlapLaw, fit_overlap, overlapped, parts_of, waits_for_memory
+from models.overlap import LONGER, Overlap, OverlapLaw, overlapped, parts_of, waits_for_memory
+from models.overlap_fit import fit_overlap
 from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]

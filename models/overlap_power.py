@@ -16,8 +16,9 @@ from scipy.optimize import minimize_scalar
 
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
-from models.overlap import LONGER, OverlapLaw, fit_overlap, scales_at
+from models.overlap import LONGER, OverlapLaw, scales_at
 from models.overlap_comparison import OverlapTest
+from models.overlap_fit import fit_overlap
 from models.tile_data import TileData
 
 Array = NDArray[np.float64]

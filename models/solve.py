@@ -18,6 +18,8 @@ _PIVOT = 1e-10
 """A scaled column whose square not explained by the others is below this is taken as one of their combinations."""
 
 _TOLERANCE = 1e-10
+_STEEPER = 1.0 + 1e-9
+"""Of slopes that differ by less rounding decides: the column that comes first is taken."""
 
 
 def solve_nonnegative(gram: Array, moment: Array) -> Array:
@@ -33,11 +35,26 @@ def solve_nonnegative(gram: Array, moment: Array) -> Array:
     ndarray, shape (p,)
         Columns that are zero get 0.
     """
-    scale = np.sqrt(np.diag(gram))
-    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     theta = np.zeros(moment.size)
-    _solve_one(np.ascontiguousarray(gram * inverse[:, None] * inverse), moment * inverse, theta)
-    return np.asarray(theta * inverse)
+    solve_in_place(np.ascontiguousarray(gram, dtype=np.float64), moment.astype(np.float64), theta)
+    return theta
+
+
+@njit
+def solve_in_place(gram: Array, moment: Array, theta: Array) -> None:
+    """Solve for ``theta``, zero at first; the arguments are those of :func:`solve_nonnegative`."""
+    p = moment.size
+    inverse, scaled, right = np.zeros(p), np.empty((p, p)), np.empty(p)
+    for j in range(p):
+        if gram[j, j] > 0.0:
+            inverse[j] = 1.0 / np.sqrt(gram[j, j])
+    for i in range(p):
+        right[i] = moment[i] * inverse[i]
+        for j in range(p):
+            scaled[i, j] = gram[i, j] * inverse[i] * inverse[j]
+    _solve_one(scaled, right, theta)
+    for j in range(p):
+        theta[j] *= inverse[j]
 
 
 def solve_batch(grams: Array, moments: Array) -> Array:
@@ -90,7 +107,7 @@ def _solve_one(gram: Array, moment: Array, theta: Array) -> None:
                 slope = moment[j]
                 for i in range(p):
                     slope -= gram[j, i] * theta[i]
-                if slope > steepest:
+                if slope > steepest * _STEEPER:
                     best, steepest = j, slope
         if best < 0:
             return

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
 from models.last_wave import LastWave
-from models.overlap import LONGER, OverlapLaw, fit_overlap, overlapped, scales_at, waits_for_memory
+from models.overlap import LONGER, OverlapLaw, overlapped, scales_at, waits_for_memory
+from models.overlap_fit import fit_overlap
 from models.problem import Problem
 from models.solve import solve_nonnegative
 from models.term import Term

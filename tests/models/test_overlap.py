@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from harness.cube import dense_cube
 from harness.device import DeviceRecord
@@ -17,12 +16,10 @@ from models.overlap import (
     LONGER,
     Overlap,
     OverlapLaw,
-    fit_overlap,
     overlapped,
     scaled,
     scales_at,
     shown,
-    waits_for_memory,
 )
 from models.overlap_comparison import compare_overlap
 from models.problem import Problem
@@ -89,27 +86,6 @@ def test_without_memory_costs_there_is_nothing_to_overlap():
     assert compared("sum", 0, scale=0.0) is None or not compared("sum", 0, scale=0.0).overlaps
 
 
-def test_turns_reach_what_a_slow_search_reaches():
-    _, _, _, columns = matrix()
-    rows = np.random.default_rng(0).choice(columns.shape[0], 150, replace=False)
-    columns, time = columns[rows], landscape("overlap", 1, 0.01).ravel()[rows]
-    start = waits_for_memory(columns, np.array([LAUNCH, WAVE, STEP, BYTE, BYTE]), RESOURCES)
-    law = OverlapLaw()
-    theta, loss = fit_overlap(columns, time, RESOURCES, [start, ~start], law)
-
-    def slow(x):
-        return np.sum((1.0 - overlapped(columns, x, RESOURCES, law) @ x / time) ** 2)
-
-    assert loss == pytest.approx(slow(theta))
-    search = minimize(
-        lambda x: slow(np.abs(x) * theta),
-        np.ones(5),
-        method="Nelder-Mead",
-        options={"maxiter": 2000, "xatol": 1e-6},
-    )
-    assert loss <= 1.005 * search.fun
-
-
 @pytest.mark.parametrize("power", [1.5, 4.0, 16.0, LONGER])
 def test_the_effective_design_is_the_derivative(power):
     _, _, _, columns = matrix()
@@ -129,12 +105,9 @@ def test_the_effective_design_is_the_derivative(power):
         np.testing.assert_allclose(change, design[:, j], rtol=1e-4, atol=1e-3 * columns[:, j].mean())
 
 
-def test_costs_that_all_cells_hide_are_no_part_of_a_fit():
-    """Scaled by next to nothing, they would get whatever coefficient residuals ask for."""
+def test_costs_that_all_cells_hide_are_not_shown():
     _, _, _, columns = matrix()
-    columns = columns.copy()
-    theta = np.array([LAUNCH, WAVE, STEP, BYTE, BYTE])
-    scales = scales_at(columns, theta, RESOURCES, OverlapLaw(4.0))
+    scales = scales_at(columns, np.array([LAUNCH, WAVE, STEP, BYTE, BYTE]), RESOURCES, OverlapLaw(4.0))
     # Bytes of D only where computing is what lasts.
     columns[scales[1] >= 0.5, 4] = 0.0
     scaled_too = scaled(columns, scales, RESOURCES)
@@ -142,12 +115,6 @@ def test_costs_that_all_cells_hide_are_no_part_of_a_fit():
     assert scaled_too[:, 4].any()
     assert not design[:, 4].any()
     np.testing.assert_array_equal(design[:, :4], scaled_too[:, :4])
-    time = (overlapped(columns, theta, RESOURCES, OverlapLaw(4.0)) @ theta) * np.exp(
-        0.004 * np.random.default_rng(2).standard_normal(columns.shape[0])
-    )
-    found, _ = fit_overlap(columns, time, RESOURCES, [scales], OverlapLaw(4.0))
-    np.testing.assert_allclose(found[:4], theta[:4], rtol=0.05)
-    assert found[4] < 10 * BYTE
 
 
 @pytest.fixture(scope="module")

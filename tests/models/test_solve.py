@@ -93,3 +93,18 @@ def test_opposite_columns_give_either_sign():
     theta = solve_batch((design.T @ design)[None], ((5.0 - 0.7 * x) @ design)[None, None])[0, 0]
     np.testing.assert_allclose([theta[0], theta[1] - theta[2]], [5.0, -0.7], rtol=1e-8)
     assert theta[1] == 0
+
+
+def test_of_columns_that_are_alike_the_first_is_taken_whatever_rounding_says():
+    """Turns that average costs would otherwise mix columns that no launch tells apart."""
+    rng = np.random.default_rng(4)
+    columns = rng.random((200, 3))
+    columns[:, 2] = 0.5 * columns[:, 1]
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(200)
+        scaled = columns[order] / rng.uniform(0.5, 2.0, (200, 1))
+        gram = scaled.T @ scaled
+        gram *= 1.0 + 1e-15 * rng.standard_normal(gram.shape)
+        theta = solve_nonnegative(0.5 * (gram + gram.T), scaled.sum(axis=0))
+        assert theta[1] > 0.0
+        assert theta[2] == 0.0
