@@ -13,6 +13,9 @@ from models.solve import solve_nonnegative
 
 Array = NDArray[np.float64]
 
+_UNSEEN = 1e-6
+"""Part of the sum of a column's squares."""
+
 
 @dataclass(frozen=True)
 class JointSystem:
@@ -51,8 +54,14 @@ class JointSystem:
         return cls(tuple(sums), tuple(places), size)
 
     def solve(self, weight: Array | None = None) -> tuple[Array, ...]:
-        """Coefficients of each tile for given block weights (all ones when ``None``)."""
+        """Coefficients of each tile for given block weights (all ones when ``None``).
+
+        A column that blocks of some weight hardly show, of all that it is, gets 0: they would tell any cost.
+        """
         gram, moment = self._total(weight)
+        if weight is not None:
+            seen = np.diag(gram) > _UNSEEN * np.diag(self._total(None)[0])
+            gram, moment = gram * np.outer(seen, seen), moment * seen
         theta = solve_nonnegative(gram, moment)
         return tuple(theta[place] for place in self.places)
 

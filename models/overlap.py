@@ -40,6 +40,9 @@ HIDDEN = 1e-4
 """Of the longer part: what the shorter one adds below it counts as nothing."""
 SHOWN = 0.5
 """A cost that no cell counts by this much at least is hidden, and its coefficient would be that of residuals."""
+HARDLY_SHOWN = 1e-3
+"""And so is one of which cells that count it have less than this part of what hidden ones have: what rounding and
+noise make of a billionth of a byte would be seconds where it is whole."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,12 @@ def scaled(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
 
 
 def shown(matrix: Array, scales: Array, resources: Sequence[str]) -> Array:
-    """Scaled design to fit by: as :func:`scaled`, and costs that are hidden in all cells at zero."""
+    """Scaled design to fit by: as :func:`scaled`, costs at zero that are hidden wherever they amount to much."""
     out = scaled(matrix, scales, resources)
     for columns, scale in zip(reversed(parts_of(resources)), scales, strict=True):
-        hidden = ~(matrix[np.ix_(scale >= SHOWN, columns)] != 0).any(axis=0)
+        size = np.abs(matrix[:, columns])
+        most = size[scale >= SHOWN].max(axis=0, initial=0.0)
+        hidden = (most == 0.0) | (most < HARDLY_SHOWN * size.max(axis=0, initial=0.0))
         out[:, columns[hidden]] = 0.0
     return out
 

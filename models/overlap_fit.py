@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.compiled import njit
-from models.overlap import SHOWN, OverlapLaw, law_scales, parts_of
+from models.overlap import HARDLY_SHOWN, SHOWN, OverlapLaw, law_scales, parts_of
 from models.solve import solve_in_place
 
 Array = NDArray[np.float64]
@@ -105,10 +105,13 @@ def _turns(
 
 @njit
 def _scale(column: Array, scale: Array, out: Array) -> None:
-    """Scale a column; one that no cell shows is hidden, and left at zero."""
-    hidden = True
+    """Scale a column; one that cells show next to nothing of is hidden, and left at zero."""
+    most = most_shown = 0.0
     for cell in range(column.size):
         out[cell] = scale[cell] * column[cell]
-        hidden = hidden and not (scale[cell] >= SHOWN and column[cell] != 0.0)
-    if hidden:
+        size = abs(column[cell])
+        most = max(most, size)
+        if scale[cell] >= SHOWN:
+            most_shown = max(most_shown, size)
+    if most_shown == 0.0 or most_shown < HARDLY_SHOWN * most:
         out[:] = 0.0

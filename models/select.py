@@ -18,6 +18,13 @@ STANDARD_ERRORS = 2.0
 HALF = 0.5
 """Or to less than this. What few sizes show, and much of them, is beyond no error: they are its scatter."""
 
+_EXACT = 1e-20
+"""Loss of a block that is rounding."""
+
+_FEW = 0.01
+"""Of the blocks, but one at least: so many, those that gain the most and those that lose the most, may be left out
+where the others' loss is halved. A cost that only sizes of one fold show is any cost for a fit without them."""
+
 
 def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:
     """Squared relative error of each block under the fit to the other folds, shape (B,).
@@ -36,11 +43,19 @@ def held_out_loss(sums: BlockGram, fold_of_block: NDArray[np.int64]) -> Array:
 
 
 def earns_its_place(without: Array, with_it: Array) -> bool:
-    """Whether a term lowers the losses of blocks, shape (B,), beyond their scatter, or halves their sum."""
+    """Whether a term lowers losses of blocks, shape (B,), beyond their scatter, or halves those of nearly all."""
     gain = without - with_it
     error = float(np.std(gain, ddof=1) * np.sqrt(gain.size)) if gain.size > 1 else np.inf
-    halved = float(with_it.sum()) < HALF * float(without.sum())
+    most = _nearly_all(gain)
+    sums = [(float(with_it[part].sum()), float(without[part].sum())) for part in (slice(None), most)]
+    halved = any(_EXACT * gain.size < before and now < HALF * before for now, before in sums)
     return halved or float(gain.sum()) > STANDARD_ERRORS * error
+
+
+def _nearly_all(gain: Array) -> NDArray[np.int64]:
+    """Blocks without the few that gain the most and the few that lose the most."""
+    few = max(1, int(np.ceil(_FEW * gain.size)))
+    return np.argsort(gain, kind="stable")[few:-few] if gain.size > 4 * few else np.arange(gain.size)
 
 
 def select_terms(
@@ -89,8 +104,15 @@ def select_terms(
         trials = {i: loss([*chosen, i]) for i in costly if i not in chosen and i not in beside}
         if not trials:
             break
-        best = min(trials, key=lambda i: float(trials[i].sum()))
-        if not earns_its_place(current, trials[best]):
+        gains = {i: current - trial for i, trial in trials.items()}
+        # By all blocks, or else by nearly all.
+        for best in (
+            max(gains, key=lambda i: float(gains[i].sum())),
+            max(gains, key=lambda i: float(gains[i][_nearly_all(gains[i])].sum())),
+        ):
+            if earns_its_place(current, trials[best]):
+                break
+        else:
             break
         chosen.append(best)
         current = trials[best]

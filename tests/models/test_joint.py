@@ -86,3 +86,16 @@ def test_refit_adds_scores_to_the_moments(case):
     for part, costs in zip(about, given, strict=True):
         np.testing.assert_allclose(part[0], costs, atol=1e-8)
     assert [part.shape for part in system.refit(np.empty((0, system.size)))] == [(0, len(row)) for row in KEYS]
+
+
+def test_a_column_that_the_blocks_of_a_fold_hardly_show_costs_nothing():
+    """Rounding would decide what it costs there, and predict nonsense where it is seen."""
+    rng = np.random.default_rng(3)
+    blocks, design = np.repeat(np.arange(6), 10), rng.uniform(0.5, 1.5, (60, 2))
+    design[:, 1] = np.where(blocks == 5, 1.0, 1e-9 * rng.random(60))
+    time = design @ np.array([2.0, 0.1]) * (1.0 + 1e-3 * rng.standard_normal(60))
+    system = JointSystem.of([BlockGram.of(design, time, blocks, 6)], [(None, None)])
+    (theta,) = system.solve((np.arange(6) != 5).astype(float))
+    assert theta == pytest.approx([2.0, 0.0], rel=1e-3)
+    (theta,) = system.solve()
+    assert theta == pytest.approx([2.0, 0.1], rel=2e-2)

@@ -115,6 +115,11 @@ def test_costs_that_all_cells_hide_are_not_shown():
     assert scaled_too[:, 4].any()
     assert not design[:, 4].any()
     np.testing.assert_array_equal(design[:, :4], scaled_too[:, :4])
+    # Nor do a few that are all but nothing tell what many cost.
+    columns[scales[1] >= 0.5, 4] = 1e-6 * columns[:, 4].max()
+    assert not shown(columns, scales, RESOURCES)[:, 4].any()
+    columns[scales[1] >= 0.5, 4] *= 1e4
+    assert shown(columns, scales, RESOURCES)[:, 4].any()
 
 
 @pytest.fixture(scope="module")

@@ -114,3 +114,16 @@ def test_a_term_that_costs_nothing_here_is_never_chosen():
         design[:, 2] = 0.0
         sums = BlockGram.of(design, design @ np.array([1.0, 3.0, 0.0, 0.5, 0.5]), BLOCKS, 64)
         assert 1 not in select_terms(sums, PLACES, [True, False, True], folds)
+
+
+def test_a_term_that_one_fold_alone_determines_is_chosen_by_nearly_all_blocks():
+    """A second column of the term costs something in one block: without it any cost fits, and its error is all."""
+    design, time, _, folds = case(7, 0.3, 0.002)
+    alone = np.zeros(BLOCKS.size)
+    alone[BLOCKS == 5] = 1.0
+    other = np.flatnonzero((folds[BLOCKS] != folds[5]) & (design[:, 3] > 0))[:1]
+    alone[other] = 1e-6  # what another fold shows of it is noise
+    time = time + 5.0 * alone
+    sums = BlockGram.of(np.column_stack([design, alone]), time, BLOCKS, 64)
+    places = [np.array([0, 1]), np.array([2, 5]), np.array([3, 4])]
+    assert 1 in select_terms(sums, places, ALWAYS, folds)
