@@ -26,6 +26,7 @@ from harness.device import DeviceRecord
 from harness.grid import Grid
 from harness.twin import B580, Chip, Twin
 from models.additive import AdditiveModel
+from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.planted import planted_cube
 
@@ -168,8 +169,7 @@ def held_costs(kind: str, residency: int) -> dict[str, int]:
     """Coefficients of a wave or of its step, and how often a wave of full cores has each."""
     if residency == 1:
         return {"wave" if kind == "wave" else "wave step": 1}
-    found = {f"{kind}, residents to {j}": j for j in range(1, residency + 1 if residency == 2 else residency)}
-    return found if residency == 2 else {**found, f"{kind}, last resident": 1}
+    return {f"{kind}, {name}": int(held[-1]) for name, held in fill_levels(residency).items()}
 
 
 def outcomes(constants: object, truth: dict[str, float | None], first: bool) -> list[Outcome]:

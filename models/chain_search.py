@@ -16,6 +16,7 @@ from models.design import Design
 from models.edge_costs import EdgeCosts
 from models.edge_turns import LEAST_LOSS, Bounded, edge_costs, has_edges, solved, take_turns
 from models.hardware import Hardware
+from models.ragged_launches import MASKED
 from models.settled_spreads import FEW_TURNS, search_near, thinned
 from models.tile_data import TileData
 
@@ -23,6 +24,10 @@ _SPREADS = (0.0, 0.04, 0.1)
 """Of the cores' rates, to begin with."""
 _BENDS = (0.4, 0.8)
 """How much less waves of few residents cost, to begin with."""
+_ALONE = (0.4, 0.55, 0.75)
+"""What a wave of lone work-groups takes of a full one where these cannot keep a core busy, to begin with."""
+_DELAYS = (0.05, 0.15, 0.5)
+"""Of work-groups at edges of which little lies outside, in waves, to begin with."""
 _WORTH = 2.0
 """Price of a spread: logarithms of the number of blocks."""
 
@@ -152,19 +157,42 @@ def _beginning(
 def _best_start(
     item: TileData, design: Design, hardware: Hardware, bounded: Bounded | None, known: EdgeCosts | None
 ) -> EdgeCosts | None:
-    """Choose no chains, costs of that fit, waves alone, waves of few residents that cost less, or known costs."""
+    """Choose no chains, costs of that fit or known ones, or other costs of few residents and delays."""
     tile, residency = item.tile.name, hardware.residency_of(item.tile.name)
     theta, loss = solved(item, design, hardware, bounded)
-    tried: list[tuple[EdgeCosts | None, float]] = [(None, loss)]
     own = edge_costs(item, design, hardware, theta, None if bounded is None else bounded[1].power)
-    if own is not None:
-        alone = own.without_delays()
-        bent = [replace(alone, levels=_bent(residency, bend)) for bend in _BENDS if residency > 1]
-        before = [known] if known is not None and len(known.levels) == residency else []
-        for costs in (own, alone, *bent, *before):
-            state = replace(hardware, edges={tile: costs})
-            tried.append((costs, solved(item, design, state, bounded)[1]))
-    return min(tried, key=lambda each: each[1])[0]
+    if own is None:
+        return None
+
+    def best(tried: Sequence[EdgeCosts]) -> tuple[float, EdgeCosts]:
+        states = [replace(hardware, edges={tile: costs}) for costs in tried]
+        losses = [solved(item, design, state, bounded)[1] for state in states]
+        least = int(np.argmin(losses))
+        return losses[least], tried[least]
+
+    alone = own.without_delays()
+    levels = [_bent(residency, bend) for bend in _BENDS if residency > 1]
+    levels += [_busy(residency, least) for least in _ALONE if residency > 2]
+    before = [known] if known is not None and len(known.levels) == residency else []
+    found = [best([own, alone, *(replace(alone, levels=each) for each in levels), *before])]
+    if MASKED in design.names:
+        # Without chains delays come out anyhow, and turns that begin there end far from those of the kernel.
+        found.append(best([_late(alone, delay) for delay in _DELAYS]))
+        if levels:
+            found.append(best([replace(found[-1][1], levels=each) for each in levels]))
+    least, start = min(found, key=lambda each: each[0])
+    return start if least < loss else None
+
+
+def _late(costs: EdgeCosts, delay: float) -> EdgeCosts:
+    """Costs with delays at both edges alike, longer where more lies outside, and at the corner more than both."""
+    delays = (delay, 2.0 * delay, 4.0 * delay)
+    return replace(costs, delay_n=delays, delay_m=delays, corner=1.0)
+
+
+def _busy(residency: int, least: float) -> tuple[float, ...]:
+    """Levels of waves of which each work-group uses as much of a core as it can alone, or its part of it."""
+    return tuple(max(least, held / residency) for held in range(1, residency + 1))
 
 
 def _bent(residency: int, bend: float) -> tuple[float, ...]:

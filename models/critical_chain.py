@@ -92,9 +92,10 @@ def critical_chains(
         What the bytes of a full wave take, in what its computing takes at rate 1.
     in_step : ndarray of bool, shape (n,)
         Whether cores that wait for memory end together.
-    chains : ndarray, shape (n, R + 4)
+    chains : ndarray, shape (n, R + 6)
         Filled: n(1) to n(R), then the chain's delays at edges ragged in N, in M and in both, and how long its
-        work-groups would take for their bytes alone, of what all bytes of the launch take.
+        work-groups would take for their bytes alone, of what all bytes of the launch take. At last, how much of the
+        chain's computing, and of its bytes, is that of work-groups that were handed out last.
     """
     residency, cores = levels.size, rates.size
     size = cores * residency
@@ -237,10 +238,17 @@ def critical_chains(
             _play(winner, event, core)
         chains[launch] = 0.0
         each = last[freed]
+        computed = computed_last = waited_last = 0.0
         while each != _NONE:
+            of_each = 0.0
             for j in range(residency):
                 chains[launch, j] += beside[each, j]
+                of_each += beside[each, j] * levels[j]
+            computed += of_each
             chains[launch, residency + EDGES] += waited[each] * size / count
+            if each >= (count - 1) // size * size:
+                computed_last += of_each
+                waited_last += waited[each] * size / count
             in_m, in_n = each // length == lines - 1, each % length == length - 1
             if not along_n:
                 in_m, in_n = in_n, in_m
@@ -248,3 +256,7 @@ def critical_chains(
             chains[launch, residency + 1] += in_m
             chains[launch, residency + 2] += in_m and in_n
             each = followed[each]
+        if computed > 0.0:
+            chains[launch, residency + EDGES + 1] = computed_last / computed
+        if chains[launch, residency + EDGES] > 0.0:
+            chains[launch, residency + EDGES + 2] = waited_last / chains[launch, residency + EDGES]

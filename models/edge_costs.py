@@ -56,6 +56,8 @@ class EdgeCosts:
         Mainloop steps of these waves.
     power : float
         With which memory and computing overlap (:mod:`models.overlap`).
+    slower : tuple of (str, float)
+        How much longer slow steps take, by their kind (:mod:`models.slow_steps`), of what others do.
     """
 
     levels: tuple[float, ...]
@@ -67,6 +69,7 @@ class EdgeCosts:
     waiting_byte: float = 0.0
     steps: float = 1.0
     power: float = float("inf")
+    slower: tuple[tuple[str, float], ...] = ()
 
     def delays(self, outside_n: Array, outside_m: Array) -> Array:
         """Delays at edges of which these shares are outside: in N, in M, and their product; shape (n, 3)."""
@@ -99,7 +102,9 @@ class EdgeCosts:
             np.array([*c.levels, *c.delay_n, *c.delay_m, c.corner, c.byte, c.spilt_byte, c.waiting_byte, c.steps])
             for c in (self, other)
         )
-        return EdgeCosts.of(0.5 * (first + second), other.power)
+        before, now = dict(self.slower), dict(other.slower)
+        slower = {kind: 0.5 * (before.get(kind, 0.0) + now.get(kind, 0.0)) for kind in {**before, **now}}
+        return replace(EdgeCosts.of(0.5 * (first + second), other.power), slower=tuple(sorted(slower.items())))
 
     @classmethod
     def of(cls, values: Array, power: float) -> EdgeCosts:
@@ -116,4 +121,5 @@ class EdgeCosts:
         """Rebuild from plain data."""
         scalars = [data[name] for name in ("corner", "byte", "spilt_byte", "waiting_byte", "steps")]
         power = float("inf") if data["power"] is None else float(data["power"])
-        return cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], *scalars]), power)
+        costs = cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], *scalars]), power)
+        return replace(costs, slower=tuple((str(kind), float(value)) for kind, value in data["slower"]))

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from models.design import ALL_MECHANISMS, Design
 from models.edge_costs import EdgeCosts
+from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.overlap import LONGER, Overlap
 from models.overlap_fit import fit_overlap
+from models.slow_steps import MASKED_STEP, misaligned
 from models.solve import solve_nonnegative
 from models.tile_data import LEAST_SAMPLES, TileData
 
@@ -32,6 +34,8 @@ LEAST_LOSS = 1e-300
 """Of a logarithm: an exact fit has none."""
 _ALIKE = 1e-6
 """Sums of squares this close differ by rounding only."""
+_EXACT = 1e-20
+"""Squared relative residual of a launch that is rounding: of exact landscapes it would choose the chains."""
 _LEAST_LEVEL = 0.01
 """Of a wave of R: whatever a fit says, one resident takes some time."""
 
@@ -51,11 +55,13 @@ def take_turns(
 ) -> tuple[EdgeCosts | None, float]:
     """Find the edge costs of a tile, if any, and the sum of squared relative residuals of the fit that counts."""
     theta, least = solved(item, design, hardware, bounded)
+    exact = _EXACT * item.problem.size
+    least = max(least, exact)
     best, before, state = None, begin, hardware
     if begin is not None:
         state = replace(hardware, edges={item.tile.name: begin})
         theta, loss = solved(item, design, state, bounded)
-        if loss < least * (1.0 - _ALIKE):
+        if max(loss, exact) < least * (1.0 - _ALIKE):
             best, least = begin, loss
     for _ in range(turns if has_edges(item) else 0):
         costs = edge_costs(item, design, state, theta, None if bounded is None else bounded[1].power)
@@ -65,7 +71,7 @@ def take_turns(
         before = costs if before is None else before.halfway(costs)
         state = replace(hardware, edges={item.tile.name: before})
         theta, loss = solved(item, design, state, bounded)
-        if loss < least * (1.0 - _ALIKE):
+        if max(loss, exact) < least * (1.0 - _ALIKE):
             best, least = before, loss
     return best, least
 
@@ -94,16 +100,9 @@ def edge_costs(
     }
     steps = float(np.median(item.problem.steps(ALL_MECHANISMS)))
     levels = np.zeros(hardware.residency_of(item.tile.name))
-    held = np.arange(1.0, levels.size + 1.0)
-    for name, value in costs.items():
-        kind, _, capped = name.partition(", ")
-        if kind not in ("wave", "step", "wave step"):
-            continue
-        each = value * (1.0 if kind == "wave" else steps)
-        if capped == "last resident":
-            levels += each * (held == levels.size)
-        else:
-            levels += each * np.minimum(held, float(capped.removeprefix("residents to ") or 1.0))
+    for name, held in fill_levels(levels.size).items():
+        wave, step = (f"wave, {name}", f"step, {name}") if name else ("wave", "wave step")
+        levels += (costs.get(wave, 0.0) + costs.get(step, 0.0) * steps) * held
     if levels[-1] <= 0.0:
         return None
 
@@ -115,4 +114,7 @@ def edge_costs(
     relative = np.maximum(levels / levels[-1], _LEAST_LEVEL)
     prices = [0.0 if power is None else costs.get(kind, 0.0) / float(levels[-1]) for kind in _MOVED]
     values = np.array([*relative, *late("N"), *late("M"), corner, *prices, steps])
-    return EdgeCosts.of(values, LONGER if power is None else power)
+    found = EdgeCosts.of(values, LONGER if power is None else power)
+    kinds = (MASKED_STEP, *misaligned(item.problem.take(np.arange(1)), hardware))
+    slower = {kind: steps * costs.get(kind, 0.0) / float(levels[-1]) for kind in kinds}
+    return replace(found, slower=tuple(sorted((kind, value) for kind, value in slower.items() if value > 0.0)))

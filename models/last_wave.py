@@ -3,13 +3,14 @@
 Work-groups move their operands while they compute, wave by wave. Where the waves of a launch wait for memory, the
 last one may not: with few work-groups left it moves few bytes, but computes as long as any. So the last wave
 overlaps for itself (:mod:`models.overlap`), with its share b of the bytes and w of the computing: one of V waves,
-and its part of the work-groups. Those that reach past the matrix move only what lies inside.
+shorter where its cores hold fewer work-groups, and its part of the work-groups. Those that reach past the matrix
+move only what lies inside.
 
 Work-groups share what they move with those that were handed out with them, and no others make up for it where a
 core has more of them than the next. Of cores that are not quite in step the first takes as many of the last
 work-groups as it holds: their bytes come at the pace of so many on one core. Cores that wait for memory alone stay
-in step. Where ragged edges make work-groups late, the chain that a launch ends with says how long it waits for
-bytes (:mod:`models.ragged_launches`).
+in step. Where ragged edges make work-groups late, the chain that a launch ends with says both shares, and how long
+it waits for bytes (:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations
@@ -68,26 +69,29 @@ class LastWave:
         length, inside = last_line(problem)
         moving = left - np.minimum(left, length) * (1.0 - inside)
         traffic = np.where(several, moving / (groups - length * (1.0 - inside)), 0.0)
-        left, waited = left * several, np.ones(problem.size)
+        left, waited, work = left * several, np.ones(problem.size), np.where(several, 1.0 / waves, 0.0)
         costs = hardware.overlapping.get(problem.tile.name)
         held = 1 if costs is None else len(costs.levels)
-        if (
-            costs is not None
-            and 1 < held == slots // hardware.cores
-            and hardware.core_spread_of(problem.tile.name) > 0
-        ):
-            # The core that is done first takes as many of the last work-groups as it holds.
+        if costs is not None and 1 < held == slots // hardware.cores:
             place = np.array([costs.levels[0], *costs.levels])
             shared = np.minimum(np.ceil(left / hardware.cores), held).astype(np.int64)
-            packed = np.minimum(left, held).astype(np.int64)
-            packed = np.where(costs.in_step(memory_of_waves(problem, hardware, costs, on)), shared, packed)
+            packed = shared
+            if hardware.core_spread_of(problem.tile.name) > 0:
+                # The core that is done first takes as many of the last work-groups as it holds.
+                packed = np.minimum(left, held).astype(np.int64)
+                packed = np.where(costs.in_step(memory_of_waves(problem, hardware, costs, on)), shared, packed)
             last = traffic * place[packed] / place[shared]
             waited = 1.0 + last - traffic
             traffic = last / waited
+            # Fewer side by side compute less long.
+            work = np.where(several, place[packed] / (waves - 1.0 + place[packed]), 0.0)
         rows = np.flatnonzero(followed(problem, hardware) & ~divisible(groups, slots, on))
         if rows.size > 0:
-            waited[rows] = chains(problem.take(rows), hardware, on)[2]
-        return cls(np.where(several, 1.0 / waves, 0.0), traffic, waited)
+            found = chains(problem.take(rows), hardware, on)
+            waited[rows] = found.waited
+            work[rows] = np.where(several[rows], found.last_work, 0.0)
+            traffic[rows] = np.where(several[rows], found.last_waited, 0.0)
+        return cls(work, traffic, waited)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LastWave:
         """Return the given launches."""

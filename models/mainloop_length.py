@@ -1,8 +1,8 @@
 """How long the mainloops of a launch last, in full waves: masked or misaligned steps cost more all the while.
 
-Such steps slow down whatever runs: full waves, waves that are partly filled, and work-groups that a masked edge
-makes late. As long as costs are not known, only waves can be counted; once they are (:mod:`models.edge_costs`), so
-is how long the others last.
+Such steps slow down full waves, and waves that are partly filled. As long as costs are not known, only waves can be
+counted; once they are (:mod:`models.edge_costs`), so is how long the others last. Work-groups that a masked edge
+makes late are slowed down, too, but nothing hides their delay (:mod:`models.slow_steps`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.hardware import Hardware
 from models.limits import divisible
 from models.problem import Problem
-from models.ragged_launches import MASKED, chains, followed, outside
+from models.ragged_launches import chains, followed
 from models.residents import residents
 from models.terms.wave_quantization import counted_waves
 
@@ -49,9 +49,5 @@ def mainloop_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -
     rows = np.flatnonzero(whole & one_by_one)
     if rows.size > 0:
         part = problem.take(rows)
-        held, late, _ = chains(part, hardware, on)
-        found[rows] = np.diff(held, axis=1, prepend=0.0) @ levels
-        if MASKED in on:
-            delays = costs.delays(outside(part.N, tile.n), outside(part.M, tile.m)) * [1.0, 1.0, costs.corner]
-            found[rows] += np.sum(late * delays, axis=1)
+        found[rows] = np.diff(chains(part, hardware, on).waves, axis=1, prepend=0.0) @ levels
     return found

@@ -19,7 +19,7 @@ from models.hull import MeasuredHull
 from models.overlap import Overlap
 from models.result import Estimate, FitResult, TileFit
 
-FORMAT = 10
+FORMAT = 11
 """Version of the file."""
 
 

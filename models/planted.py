@@ -24,6 +24,7 @@ from harness.errors import InputError
 from harness.grid import Grid
 from harness.tile import Tile
 from models.design import Design
+from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.problem import Problem
 from models.random_field import random_field
@@ -213,15 +214,12 @@ def planted_costs(
         "missing step": step,
     }
     residency = hardware.residency_of(tile.name)
-    for cap in range(1, residency + 1):
-        # Of the cost of a full wave each cap has an equal part: residents overlap, but not wholly.
-        known[f"wave, residents to {cap}"] = 4.0 * step / cap
-        known[f"step, residents to {cap}"] = 0.75 * step / cap
-    if residency > 2:
-        # What is counted up to all is counted up to the last but one, and that one.
-        for kind, cost in (("wave", 4.0 * step), ("step", 0.75 * step)):
-            known[f"{kind}, residents to {residency - 1}"] += cost / residency
-            known[f"{kind}, last resident"] = cost / residency
+    caps = np.arange(1, residency + 1)
+    for number, name in enumerate(fill_levels(residency), start=1):
+        # Of the cost of a full wave what is counted up to 1, 2, ... R residents has equal parts: they overlap, but
+        # not wholly. So the third, say, adds what is counted up to three or more.
+        part = float((1.0 / caps[number - 1 :]).sum()) if number > 1 else 1.0
+        known[f"wave, {name}"], known[f"step, {name}"] = 4.0 * step * part, 0.75 * step * part
     for share in SHARES:
         # All sweeps of a launch added up would drown every other cost: what is read again is hidden, mostly.
         known[f"byte again, {share:g} of the cache"] = known[f"waiting again, {share:g} of the cache"] = 0.0

@@ -7,15 +7,16 @@ many of its work-groups ran beside how many others, how many of them were late, 
 bytes. These counts are the design columns. They are exact at the costs they were made with, so fitting and counting
 take turns (:mod:`models.edge_turns`).
 
-Launches of whole tiles that wait for memory are handed out in the same way as ragged ones beside them. Formulas for
-waves that end at once (:mod:`models.residents`, :mod:`models.last_wave`) serve kernels without edge costs, launches
-that compute, and many waves. If they served all whole launches, what they miss of the last waves that wait for
-memory would pass for a mechanism that acts on whole tiles alone.
+Launches of whole tiles are handed out in the same way as ragged ones beside them. Formulas for waves that end at
+once (:mod:`models.residents`, :mod:`models.last_wave`) serve kernels without edge costs, and many waves. If they
+served whole launches, what formulas and chains tell differently, as which cores a single wave takes, or how last
+waves wait for memory, would pass for a mechanism that acts on whole tiles alone, or on ragged ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,7 @@ from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.idle_channels import HASH, waiting_bytes
 from models.problem import PADDING, Problem
+from models.slow_steps import slowdown
 from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
@@ -39,27 +41,45 @@ _SMALLEST, _LARGEST = 0.8, 50.0
 _NO_GRADE = -1000
 """Where bytes are too few to matter."""
 
-_MOST_WAVES = 40
-"""Beyond it waves have long fallen out of step, and the formulas for many of them serve."""
+_MOST_WAVES, _MOST_GROUPS = 40, 4096
+"""Beyond both of them the formulas for many waves serve, a few per cent off where edges are late: work-groups of
+thousands of launches, of so many each, are handed out in seconds."""
 
 
 def followed(problem: Problem, hardware: Hardware) -> NDArray[np.bool_]:
-    """Whether launches are handed out one by one, shape (n,).
-
-    Of tiles whose edge costs are known, launches of not too many waves: ragged ones, and beside them whole ones
-    that wait for memory. Formulas tell the others exactly, or nearly so.
-    """
+    """Whether launches are handed out one by one, shape (n,): those of tiles with edge costs, if not too large."""
     tile = problem.tile.name
     if tile not in hardware.edges:
         return np.zeros(problem.size, dtype=np.bool_)
-    found = np.asarray(problem.whole_groups <= _MOST_WAVES * hardware.slots_of(tile))
-    whole = np.flatnonzero(found & ~problem.ragged)
-    if whole.size > 0:
-        found[whole] = _grades(problem.take(whole), hardware, frozenset({PADDING, HASH})) > _NO_GRADE
-    return found
+    return np.asarray(problem.whole_groups <= max(_MOST_GROUPS, _MOST_WAVES * hardware.slots_of(tile)))
 
 
-def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[Array, Array, Array]:
+@dataclass(frozen=True)
+class Chains:
+    """What the chains of launches hold.
+
+    Attributes
+    ----------
+    waves : ndarray, shape (n, R)
+        Sum over the chain of min(residents, j), in waves.
+    late : ndarray, shape (n, 3)
+        Work-groups of the chain at edges ragged in N, in M and in both.
+    waited : ndarray, shape (n,)
+        How long the chain's work-groups would take for their bytes alone, of what all bytes of the launch take:
+        more where late work-groups leave memory idle, less where a launch ends with them.
+    last_work, last_waited : ndarray, shape (n,)
+        How much of the chain's computing, and of what it waits for bytes, is that of its last work-groups: those
+        that were handed out when fewer were left than fill all slots.
+    """
+
+    waves: Array
+    late: Array
+    waited: Array
+    last_work: Array
+    last_waited: Array
+
+
+def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Chains:
     """Count what the chains of ragged launches hold.
 
     Parameters
@@ -71,16 +91,6 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
     on : set of str
         Mechanisms that are on: without padding work-groups at the edge are shorter, without masked edges none is
         late.
-
-    Returns
-    -------
-    waves : ndarray, shape (n, R)
-        Sum over the chain of min(residents, j), in waves.
-    late : ndarray, shape (n, 3)
-        Work-groups of the chain at edges ragged in N, in M and in both.
-    waited : ndarray, shape (n,)
-        How long the chain's work-groups would take for their bytes alone, of what all bytes of the launch take:
-        more where late work-groups leave memory idle, less where a launch ends with them.
     """
     tile = problem.tile
     costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
@@ -90,7 +100,8 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
     states = PADDING in on, MASKED in on
     found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place]
     levels, caps = len(costs.levels), np.arange(1.0, len(costs.levels) + 1.0)
-    return found[:, :levels] @ np.minimum(caps[:, None], caps), found[:, levels:-1], found[:, -1]
+    waves = found[:, :levels] @ np.minimum(caps[:, None], caps)
+    return Chains(waves, found[:, levels : levels + EDGES], *found[:, levels + EDGES :].T)
 
 
 def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -130,7 +141,8 @@ def memory_of_waves(problem: Problem, hardware: Hardware, costs: EdgeCosts, on: 
     moving = costs.byte * needed_bytes(problem, hardware) + costs.spilt_byte * spilt_bytes(problem, hardware)
     if costs.waiting_byte > 0.0 and HASH in on:
         moving += costs.waiting_byte * waiting_bytes(problem, hardware)
-    return np.asarray(moving / waves * costs.steps / problem.steps(on))
+    steps = problem.steps(on) * (1.0 + slowdown(problem, hardware, on))
+    return np.asarray(moving / waves * costs.steps / steps)
 
 
 def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
@@ -160,7 +172,7 @@ def _chains(
         delays[:, 2] *= costs.corner
     lengths = np.ones(rest.shape) if padded else rest
     inside = np.where(rows[:, 2] == 1, rest[:, 0], rest[:, 1])  # of the last line
-    found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 1))
+    found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 3))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)
     memory = np.where(rows[:, 5] > _NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
     in_step = costs.in_step(memory)

@@ -59,12 +59,13 @@ def choose_terms(
     candidates = _Candidates.of(item, terms, hardware, fold_of_block, bounded)
     chosen = candidates.chosen()
     costs = hardware.edges.get(item.tile.name)
-    if costs is not None and costs.late and MASKED in candidates.names and MASKED not in candidates.named(chosen):
+    if costs is not None and costs.late and MASKED in candidates.names:
         on_time = replace(hardware, edges={**hardware.edges, item.tile.name: costs.without_delays()})
         plain = _Candidates.of(item, terms, on_time, fold_of_block, bounded)
-        late = candidates.chosen(always=MASKED)
-        if earns_its_place(plain.loss(plain.chosen()), candidates.loss(late)):
-            chosen = late
+        in_time = plain.chosen()
+        if MASKED not in plain.named(in_time):
+            late = candidates.chosen(always=MASKED)
+            chosen = late if earns_its_place(plain.loss(in_time), candidates.loss(late)) else in_time
     return Design.of([candidates.every.terms[i] for i in chosen], item.tile, hardware), candidates.left_out(chosen)
 
 

@@ -25,11 +25,10 @@ from models.design import ALL_MECHANISMS, Design
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.problem import Problem
+from models.slow_steps import ATOM, PITCH
 from models.solve import solve_nonnegative
 from models.term import Term
-from models.terms.atom_remainder import ATOM
 from models.terms.channel_hash import ChannelHash
-from models.terms.row_pitch import PITCH
 from models.terms.wave_quantization import counted_waves
 from models.tile_data import TileData
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.constants.alternatives import Alternative, widened
 from models.constants.constant import IDENTIFIED, INTERVAL, Constant, not_identifiable
+from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.reasons import NO_GAIN
 from models.result import Estimate, TileFit
@@ -96,14 +97,8 @@ def core_rate(fit: TileFit, hardware: Hardware, counted: bool, others: Sequence[
 
 def _step_weights(tile: str, hardware: Hardware) -> dict[str, float]:
     """How often a mainloop step of a full wave has each of the costs."""
-    residency = hardware.residency_of(tile)
-    if residency == 1:
-        weights = {"wave step": 1.0}
-    elif residency == 2:
-        weights = {"step, residents to 1": 1.0, "step, residents to 2": 2.0}
-    else:
-        weights = {f"step, residents to {j}": float(j) for j in range(1, residency)}
-        weights["step, last resident"] = 1.0
+    levels = fill_levels(hardware.residency_of(tile))
+    weights = {f"step, {name}" if name else "wave step": float(held[-1]) for name, held in levels.items()}
     return {**weights, "work-group step": float(hardware.slots_of(tile))}
 
 

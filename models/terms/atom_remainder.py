@@ -13,10 +13,9 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.mainloop_length import mainloop_waves
 from models.problem import Problem
+from models.slow_steps import ATOM, MASKED_STEP, masked
 from models.term import Coefficient, Term
 from models.terms.wave_quantization import counted_waves
-
-ATOM = "atom remainder"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class AtomRemainder(Term):
         found = [Coefficient("atom padding", "s/FLOP", f"per FLOP of padding to {m}x{n}x{k} atoms")]
         if not tile.hidden:
             found.append(Coefficient("masked wave", "s/wave", "per wave, where K is no multiple of tile_k"))
-            found.append(Coefficient("masked step", "s/(wave step)", "per wave and step, likewise"))
+            found.append(Coefficient(MASKED_STEP, "s/(wave step)", "per wave and step, likewise"))
         return tuple(found)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
@@ -48,7 +47,7 @@ class AtomRemainder(Term):
         padded = 2.0 * (m * np.ceil(problem.M / m)) * (n * np.ceil(problem.N / n)) * (k * np.ceil(problem.K / k))
         columns = [padded - problem.flop]
         if not problem.tile.hidden:
-            masked = problem.K % problem.tile.k != 0
+            slow = masked(problem)
             length = mainloop_waves(problem, hardware, on)
-            columns += [counted_waves(problem, hardware, on) * masked, length * masked * problem.steps(on)]
+            columns += [counted_waves(problem, hardware, on) * slow, length * slow * problem.steps(on)]
         return np.stack(columns, axis=1) * float(ATOM in on)

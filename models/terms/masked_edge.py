@@ -35,6 +35,7 @@ from models.hardware import Hardware
 from models.limits import Limit, divisible
 from models.problem import PADDING, Problem
 from models.ragged_launches import MASKED, chains, followed, outside
+from models.slow_steps import slowdown
 from models.term import Coefficient, Term
 
 Array = NDArray[np.float64]
@@ -92,7 +93,7 @@ class MaskedEdge(Term):
         ]
         # Without padding the last work-group is shorter: Limit.EDGE has what its delay is more than that.
         last = (whole if PADDING in on else whole & ~problem.ragged).astype(np.float64)
-        return _delays(problem, hardware, (last, last), earlier, last) * _steps(problem, on)
+        return _delays(problem, hardware, (last, last), earlier, last) * _steps(problem, hardware, on)
 
     def limit_columns(self, limit: Limit, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
         """All delays spread over the slots; those of the last work-group; none inside.
@@ -106,16 +107,16 @@ class MaskedEdge(Term):
         if limit is Limit.EDGE:
             slots = hardware.slots_of(problem.tile.name)
             last = (problem.ragged & ~divisible(problem.whole_groups, slots, on)).astype(np.float64)
-            late = _delays(problem, hardware, (last, last), (none, none), last) * _steps(problem, on)
+            late = _delays(problem, hardware, (last, last), (none, none), last) * _steps(problem, hardware, on)
             return np.asarray(self.columns(problem, hardware, on) + late)
         if limit is Limit.SLOTS:
             slots = hardware.slots_of(problem.tile.name)
             counts = problem.tile_rows / slots, problem.tile_columns / slots
             earlier = None if known else (none, none)
-            return _delays(problem, hardware, counts, earlier, none + 1.0 / slots) * _steps(problem, on)
+            return _delays(problem, hardware, counts, earlier, none + 1.0 / slots) * _steps(problem, hardware, on)
         count = none + float(limit is Limit.LONGEST)
         earlier = None if known else (none, none)
-        return _delays(problem, hardware, (count, count), earlier, count) * _steps(problem, on)
+        return _delays(problem, hardware, (count, count), earlier, count) * _steps(problem, hardware, on)
 
     @staticmethod
     def _in_chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
@@ -135,8 +136,10 @@ class MaskedEdge(Term):
         late *= whole[:, None]
         rows = np.flatnonzero(followed(problem, hardware) & whole)
         if rows.size > 0 and MASKED in on:
-            late[rows] = chains(problem.take(rows), hardware, on)[1]
-        return _delays(problem, hardware, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(problem, on)
+            late[rows] = chains(problem.take(rows), hardware, on).late
+        return _delays(problem, hardware, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(
+            problem, hardware, on
+        )
 
 
 def _delays(
@@ -157,5 +160,6 @@ def _delays(
     return np.concatenate([*found, (corner * both)[:, None]], axis=1)
 
 
-def _steps(problem: Problem, on: AbstractSet[str]) -> Array:
-    return problem.steps(on)[:, None] * float(MASKED in on)
+def _steps(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+    """Steps, in steps of the usual length: late work-groups are later where their steps are slow."""
+    return (problem.steps(on) * (1.0 + slowdown(problem, hardware, on)))[:, None] * float(MASKED in on)

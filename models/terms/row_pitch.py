@@ -13,9 +13,8 @@ from harness.tile import Tile
 from models.hardware import Hardware
 from models.mainloop_length import mainloop_waves
 from models.problem import Problem
+from models.slow_steps import PITCH, granules, misaligned
 from models.term import Coefficient, Term
-
-PITCH = "row pitch"
 
 
 @dataclass(frozen=True)
@@ -42,23 +41,14 @@ class RowPitch(Term):
                 f"{operand} off {granule} B", unit, f"per {of}, pitch of {operand} no multiple of {granule} B"
             )
             for operand in "AB"
-            for granule in self._granules(hardware)
+            for granule in granules(hardware)
         )
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
         """Wave steps (or bytes) of misaligned operands."""
         if problem.tile.hidden:
-            size_a, size_b = problem.bytes_a, problem.bytes_b
+            sizes = {"A": problem.bytes_a, "B": problem.bytes_b}
         else:
-            size_a = size_b = mainloop_waves(problem, hardware, on) * problem.steps(on)
-        columns = [
-            size * ((problem.element_bytes * hardware.pitch(width)) % granule != 0)
-            for size, width in ((size_a, problem.K), (size_b, problem.N))
-            for granule in self._granules(hardware)
-        ]
+            sizes = dict.fromkeys("AB", mainloop_waves(problem, hardware, on) * problem.steps(on))
+        columns = [sizes[name[0]] * off for name, off in misaligned(problem, hardware).items()]
         return np.stack(columns, axis=1) * float(PITCH in on)
-
-    @staticmethod
-    def _granules(hardware: Hardware) -> tuple[int, ...]:
-        sizes = (hardware.line_bytes, hardware.line_bytes // 2, hardware.vector_bytes)
-        return tuple(dict.fromkeys(size for size in sizes if size > 1))

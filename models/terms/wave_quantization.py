@@ -1,9 +1,7 @@
 """Wave quantization and wave fill: work-groups come in whole waves over the cores.
 
 With W work-groups, C cores and R work-groups resident on a core, a wave holds P = C R of them, the last one fewer
-(:mod:`models.residents`). What a wave costs depends on how many a core holds: each further resident adds at most
-what the one before it added, as they run at the same time. That is what tells one wave of four from two waves of
-two. The last resident alone may cost more, where only then a core's engines are busy all the time.
+(:mod:`models.residents`). What a wave costs depends on how many a core holds (:mod:`models.fill_levels`).
 
 Fill and quantization are two smooth states of this one cost:
 
@@ -32,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tile import Tile
+from models.fill_levels import fill_levels, of_waves
 from models.hardware import Hardware
 from models.limits import FILL, QUANTIZATION, Limit, divisible
 from models.problem import PADDING, Problem
@@ -60,11 +59,7 @@ class WaveQuantization(Term):
     identified_by: ClassVar[str] = "shapes whose work-group counts pass several multiples of the cores"
 
     def coefficients(self, tile: Tile, hardware: Hardware) -> tuple[Coefficient, ...]:
-        """A wave and a wave's step; with several residents, one pair for each number they are counted up to.
-
-        Where the last of more than two residents may cost more than the one before it, it has a pair of its own, in
-        place of that of all: a resident's cost is then counted up to the one before, and the last one's added.
-        """
+        """A wave and a wave's step; with several residents, one pair for each of :mod:`models.fill_levels`."""
         residency = hardware.residency_of(tile.name)
         if residency == 1:
             return (
@@ -72,14 +67,16 @@ class WaveQuantization(Term):
                 Coefficient("wave step", "s/(wave step)", "per mainloop step of a wave"),
             )
         found = []
-        for cap in range(1, residency + 1 if residency < 3 else residency):
-            of = "whatever a core holds" if cap == 1 else f"per resident, counted up to {cap} a core"
-            found.append(Coefficient(f"wave, residents to {cap}", "s/wave", f"per wave, {of}"))
-            found.append(Coefficient(f"step, residents to {cap}", "s/(wave step)", f"per wave and step, {of}"))
-        if residency > 2:
-            of = f"with {residency} residents a core"
-            found.append(Coefficient("wave, last resident", "s/wave", f"per wave {of}"))
-            found.append(Coefficient("step, last resident", "s/(wave step)", f"per wave and step {of}"))
+        for number, name in enumerate(fill_levels(residency), start=1):
+            of = (
+                f"with {number} residents a core or more"
+                if number < residency
+                else f"with {residency} residents a core"
+            )
+            if number < 3:
+                of = "whatever a core holds" if number == 1 else "per resident, counted up to 2 a core"
+            found.append(Coefficient(f"wave, {name}", "s/wave", f"per wave, {of}"))
+            found.append(Coefficient(f"step, {name}", "s/(wave step)", f"per wave and step, {of}"))
         return tuple(found)
 
     def columns(self, problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> NDArray[np.float64]:
@@ -96,7 +93,7 @@ class WaveQuantization(Term):
         loose = divisible(whole, slots, on)
         rows = np.flatnonzero(one_by_one & ~loose)
         if rows.size > 0:
-            waves[rows] = chains(problem.take(rows), hardware, on)[0]
+            waves[rows] = chains(problem.take(rows), hardware, on).waves
         waves[loose] = (groups[loose] / slots)[:, None] * np.arange(1, residency + 1)
         return _with_steps(waves, problem.steps(on))
 
@@ -153,7 +150,6 @@ class WaveQuantization(Term):
 
 
 def _with_steps(waves: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Columns for a wave and for its step, interleaved, from counts of shape (n, R): by cap, and the last one."""
-    if waves.shape[1] > 2:
-        waves = np.concatenate([waves[:, :-1], waves[:, -1:] - waves[:, -2:-1]], axis=1)
+    """Columns for a wave and for its step, interleaved, from counts of shape (n, R)."""
+    waves = of_waves(waves)
     return np.stack([waves, waves * steps[:, None]], axis=2).reshape(waves.shape[0], -1)

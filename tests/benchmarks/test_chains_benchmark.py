@@ -12,7 +12,7 @@ def test_1024_launches(benchmark):
     tiles = np.stack([-(-M // 2), N, N <= -(-M // 2)], axis=1).astype(np.int64)
     lengths = np.ones((M.size, 2))
     delays = np.tile([0.0, 1.4, 0.0], (M.size, 1))
-    rates, chains = core_rates(132, 0.08), np.zeros((M.size, 6))
+    rates, chains = core_rates(132, 0.08), np.zeros((M.size, 8))
     whole = np.ones(len(tiles))
     none, apart = np.zeros(len(tiles)), np.zeros(len(tiles), dtype=bool)
     critical_chains(tiles, lengths, whole, delays, LEVELS, rates, none, apart, chains)  # compiled

@@ -57,17 +57,14 @@ def truth(machine, kernel):
     }
     if levels > 1:
         del planted["wave"], planted["wave step"]
-    for cap in range(1, levels + 1):
         for name, cost in (("wave", kernel.wave), ("step", kernel.step)):
-            # What the cap-th resident adds, less what the one after it adds.
-            added = np.append(np.diff([0.0, *cost]), 0.0)
-            if levels > 1:
-                planted[f"{name}, residents to {cap}"] = added[cap - 1] - added[cap]
-    if levels > 2:
-        for name in ("wave", "step"):
-            last = planted.pop(f"{name}, residents to {levels}")
-            planted[f"{name}, last resident"] = last
-            planted[f"{name}, residents to {levels - 1}"] += last
+            # What each resident adds; what the second one adds is counted of the first, too.
+            added = np.diff([0.0, *cost])
+            added[0] -= added[1]
+            names = ["residents to 1", "residents to 2", "resident 3", "resident 4"][:levels]
+            if levels > 2:
+                names[-1] = "last resident"
+            planted |= {f"{name}, {each}": value for each, value in zip(names, added, strict=True)}
     return planted
 
 

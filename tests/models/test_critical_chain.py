@@ -15,7 +15,7 @@ delays = st.floats(0.0, 3.0)
 
 
 def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0, in_step=False, inside=1.0):
-    found = np.full((1, levels.size + 4), np.nan)
+    found = np.full((1, levels.size + 6), np.nan)
     tiles, together = np.array([[tiles_m, tiles_n, along_n]]), np.array([in_step])
     critical_chains(
         tiles,
@@ -69,7 +69,7 @@ def test_a_chain_lasts_as_long_as_its_launch(tiles_m, tiles_n, along_n, lengths,
     rates = core_rates(CORES, spread)
     chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates)
     slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates)
-    delayed = chain[residents:-1]
+    delayed = chain[residents : residents + 3]
     assert chain[:residents] @ levels + delayed @ np.array(late) == pytest.approx(slow, rel=1e-9)
     # Late work-groups are counted whole, and a corner is one of either edge.
     np.testing.assert_allclose(delayed, np.round(delayed))
@@ -84,7 +84,7 @@ def test_launches_followed_together_are_those_followed_alone():
     lengths, inside = rng.uniform(0.1, 1.0, (count, 2)), rng.uniform(0.1, 1.0, count)
     late = rng.uniform(0.0, 2.0, (count, 3)) * (rng.random((count, 3)) < 0.5)
     memory, in_step = rng.choice([0.0, 0.9, 3.0], count), rng.random(count) < 0.5
-    together, alone = np.full((count, levels.size + 4), np.nan), np.full((count, levels.size + 4), np.nan)
+    together, alone = np.full((2, count, levels.size + 6), np.nan)
     critical_chains(tiles, lengths, inside, late, levels, rates, memory, in_step, together)
     for row in (slice(each, each + 1) for each in range(count)):
         one = (part[row] for part in (tiles, lengths, inside, late))
@@ -132,8 +132,8 @@ def test_a_chain_of_work_groups_that_wait_for_memory(tiles_m, tiles_n, along_n, 
     late = tuple(memory * each for each in late)
     chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory, inside=inside)
     slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory, inside)
-    of_bytes = chain[-1] * memory * tiles_m * tiles_n / (CORES * residents)
-    assert of_bytes + chain[residents:-1] @ np.array(late) == pytest.approx(slow, rel=1e-3)
+    of_bytes = chain[-3] * memory * tiles_m * tiles_n / (CORES * residents)
+    assert of_bytes + chain[residents : residents + 3] @ np.array(late) == pytest.approx(slow, rel=1e-3)
 
 
 @pytest.mark.parametrize(("in_step", "expected"), [(True, 0.5), (False, 1.0)])
@@ -143,5 +143,20 @@ def test_cores_in_step_share_the_last_work_groups_evenly(in_step, expected):
     for count, last in ((8, 1.0), (6, expected)):
         # A wave of two work-groups has half the bytes of one of four.
         chain = chain_of(count, 1, False, (1.0, 1.0), late, levels, rates, 50.0, in_step)
-        waited = chain[-1] * count / 4
+        waited = chain[-3] * count / 4
         assert waited == pytest.approx(1.0 + last, rel=1e-4)
+        assert chain[-1] == pytest.approx(last / (1.0 + last), rel=1e-4)
+
+
+def test_work_groups_handed_out_last_have_their_own_shares():
+    """Four cores of two: of ten work-groups two are left, one to a core, which last as long as waves of one do."""
+    levels, late = np.array([0.6, 1.0]), (0.0, 0.0, 0.0)
+    chain = chain_of(10, 1, False, (1.0, 1.0), late, levels, np.ones(4))
+    np.testing.assert_allclose(chain[:2], [1.0, 1.0])
+    assert chain[-2] == pytest.approx(0.6 / 1.6)
+    # A work-group of the first wave that is late enough ends last: none that came after it is in the chain.
+    chain = chain_of(10, 1, False, (1.0, 1.0), (0.0, 0.0, 0.0), levels, np.array([1.0, 1.0, 1.0, 0.2]))
+    assert chain[-2] == chain[-1] == 0.0
+    # Of one wave all are handed out last.
+    chain = chain_of(6, 1, False, (1.0, 1.0), late, levels, np.ones(4), 20.0)
+    np.testing.assert_allclose(chain[-2:], 1.0)

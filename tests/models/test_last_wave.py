@@ -12,6 +12,7 @@ from models.hardware import Hardware
 from models.last_wave import LastWave
 from models.limits import FILL, QUANTIZATION
 from models.problem import Problem
+from models.ragged_launches import chains
 
 TILE = Tile.parse("128x128x32")
 HARDWARE = Hardware(cores=6, residency={TILE.name: 2})
@@ -73,3 +74,24 @@ def test_cores_that_wait_for_memory_alone_stay_in_step(power, in_step):
     found = LastWave.of(shape, out_of_step, ALL_MECHANISMS)
     np.testing.assert_allclose(found.waited, 1.0 if in_step else (12 + 2 / 0.7) / 14)
     np.testing.assert_allclose(found.traffic, 2 / 14 if in_step else 2 / 0.7 / (12 + 2 / 0.7))
+
+
+def test_a_last_wave_of_few_computes_less_long():
+    """One work-group on a core takes 0.6 of what two do: of 14 on six cores of two, two are left."""
+    costs = EdgeCosts((0.6, 1.0))
+    shape = problem((128 * 14, 128, 64), (128 * 20, 128, 64), (128 * 12, 128, 64), (128 * 26, 128, 64))
+    found = LastWave.of(shape, replace(HARDWARE, overlapping={TILE.name: costs}), ALL_MECHANISMS)
+    np.testing.assert_allclose(found.work, [0.6 / 1.6, 0.5, 0.0, 0.6 / 2.6])
+    np.testing.assert_allclose(found.waited, 1.0)
+
+
+def test_launches_that_are_followed_have_the_shares_of_their_chains():
+    """Two work-groups are left, and the last of them waits for an edge: both shares are those of one resident."""
+    costs = EdgeCosts((0.6, 1.0), (0.2, 0.0, 0.0))
+    state = replace(HARDWARE, edges={TILE.name: costs}, overlapping={TILE.name: costs})
+    shape = problem((128 * 14, 127, 64), (128 * 9, 127, 64))
+    found = LastWave.of(shape, state, ALL_MECHANISMS)
+    counted = chains(shape, state, ALL_MECHANISMS)
+    np.testing.assert_array_equal(found.work, [counted.last_work[0], 0.0])
+    np.testing.assert_array_equal(found.traffic, [counted.last_waited[0], 0.0])
+    assert 0.0 < found.work[0] < 0.5

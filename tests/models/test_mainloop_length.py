@@ -1,4 +1,4 @@
-"""Length of a launch's mainloops: that of its chain of work-groups, waves and delays, at the known costs."""
+"""Length of a launch's mainloops: that of the waves of its chain of work-groups, at the known costs."""
 
 from dataclasses import replace
 
@@ -17,11 +17,9 @@ from models.terms.wave_quantization import counted_waves
 TILE = Tile.parse("128x128x32")
 COSTS = EdgeCosts((0.5, 0.7, 1.0), (0.2, 0.4, 1.3), (0.3, 0.6, 0.0), 1.2)
 HARDWARE = Hardware(cores=12, residency={TILE.name: 3}, core_spread={TILE.name: 0.08}, edges={TILE.name: COSTS})
-TERMS = [term for term in ALL_TERMS if term.name in ("waves", "masked edge")]
+TERMS = [term for term in ALL_TERMS if term.name == "waves"]
 # A resident more costs more each time; the last one is told from the others.
-THETA = {"step, residents to 1": 0.3, "step, residents to 2": 0.2, "step, last resident": 0.3, "masked corner": 1.2}
-THETA |= {"masked step, N": 0.2, "outside, N": 0.4, "mostly outside, N": 1.3}
-THETA |= {"masked step, M": 0.3, "outside, M": 0.6}
+THETA = {"step, residents to 1": 0.3, "step, residents to 2": 0.2, "step, last resident": 0.3}
 
 
 def problem(shapes):

@@ -33,10 +33,9 @@ def test_the_pitch_that_costs_something_is_chosen_and_edges_that_cost_nothing_ar
 def test_its_cost_is_that_of_the_chip(fit):
     found = {estimate.name: estimate for estimate in fit.tiles[TILE.name].estimates}
     step = sum(
-        (found[name].estimate or 0.0) * count
-        for name, count in (("step, residents to 1", 1), ("step, residents to 2", 2), ("step, residents to 3", 3))
-        if name in found
-    ) + (found["step, last resident"].estimate or 0.0)
+        (found[f"step, {name}"].estimate or 0.0) * count
+        for name, count in (("residents to 1", 1), ("residents to 2", 2), ("resident 3", 1), ("last resident", 1))
+    )
     full = step + 17 * 4 * (found["work-group step"].estimate or 0.0)
     assert found["B off 64 B"].estimate == pytest.approx(CHIP.numbers.pitch_work * full, rel=0.15)
 

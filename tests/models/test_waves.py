@@ -85,10 +85,9 @@ def test_the_loss_of_a_candidate_against_refitting_the_samples(machine):
         terms = [term for term in ALL_TERMS if term.name == "waves"] + OTHERS
         design = Design.of(terms, samples.tiles[0], hardware)
         matrix = design.matrix(problem, hardware)
-        if residency > 2:
-            # Counting keeps to costs that are concave: the last resident's cannot be larger than the one before.
-            last = [2 * residency - 2, 2 * residency - 1]
-            matrix[:, last] += matrix[:, [place - 2 for place in last]]
+        for place in range(4, 2 * residency):
+            # Counting keeps to costs that are concave: no resident's can be larger than the one before.
+            matrix[:, place] += matrix[:, place - 2]
         design = matrix
         scaled = design / samples.time[:, None]
         error = 1 - scaled @ solve_nonnegative(scaled.T @ scaled, scaled.sum(axis=0))

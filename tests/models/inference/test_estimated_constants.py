@@ -71,9 +71,9 @@ def test_constants_that_a_model_lacks_have_no_columns(measured):
 
 
 def test_a_spread_that_is_off_is_not_taken_for_masked_edges(measured, monkeypatch):
-    """With a spread 30 % too small, a test without the columns finds edges that are none."""
+    """With half the spread, a test without the columns finds edges that are none."""
     cube, fit = measured
-    spread = 0.7 * fit.hardware.core_spread_of(TILE.name)
+    spread = 0.5 * fit.hardware.core_spread_of(TILE.name)
     off = replace(fit, hardware=fit.hardware.with_core_spread(TILE.name, spread))
 
     def p_value():
