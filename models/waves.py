@@ -31,6 +31,8 @@ _CLOSEST = 24
 """Candidates nearest to the best are tested for the confidence set."""
 _ALIKE = 1e-3
 """Criteria this close differ by rounding only."""
+_EXACT = 1e-12
+"""Mean squared relative residual of a fit that is exact but for rounding."""
 _AKAIKE = 2.0
 """What a free parameter must gain, in twice the log likelihood, for a finer count not to be an alias."""
 
@@ -165,7 +167,10 @@ class GroupedWaves:
         projected[:, 2:] = theta[2 * residency :]
         quadratic = np.einsum("gi,gij,gj->g", projected, self._gram, projected)
         by_group = self._count - 2.0 * np.einsum("gi,gi->g", self._moment, projected) + quadratic
-        return np.maximum(0.0, np.bincount(self.block_of_group, by_group, self.n_blocks))
+        found = np.bincount(self.block_of_group, by_group, self.n_blocks)
+        # Rounding differs between candidates that are the same model, and is no evidence against one of them.
+        rounding = _EXACT * np.bincount(self.block_of_group, self._count, self.n_blocks)
+        return np.asarray(np.maximum(rounding, found))
 
     def profile(self, candidates: NDArray[np.int64], max_residency: int = MAX_RESIDENCY) -> WaveProfile:
         """Profile all candidates."""
@@ -174,7 +179,7 @@ class GroupedWaves:
             for residency in range(1, max_residency + 1):
                 loss, theta = self.solved(int(cores), residency)
                 active = np.count_nonzero(theta[: 2 * residency])
-                fit[row, residency - 1] = self.n_blocks * np.log(max(loss / self.n, 1e-12))
+                fit[row, residency - 1] = self.n_blocks * np.log(max(loss / self.n, _EXACT))
                 freedom[row, residency - 1] = active + theta.size - 2 * residency
         return WaveProfile(candidates, fit + freedom * np.log(self.n_blocks), fit, self.n_blocks)
 
