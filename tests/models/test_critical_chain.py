@@ -154,8 +154,8 @@ def test_work_groups_handed_out_last_have_their_own_shares():
     chain = chain_of(10, 1, False, (1.0, 1.0), late, levels, np.ones(4))
     np.testing.assert_allclose(chain[:2], [1.0, 1.0])
     assert chain[-2] == pytest.approx(0.6 / 1.6)
-    # A work-group of the first wave that is late enough ends last: none that came after it is in the chain.
-    chain = chain_of(10, 1, False, (1.0, 1.0), (0.0, 0.0, 0.0), levels, np.array([1.0, 1.0, 1.0, 0.2]))
+    # On a core slow enough those of the first wave end last: none that came after them is in the chain.
+    chain = chain_of(10, 1, False, (1.0, 1.0), late, levels, np.array([1.0, 1.0, 1.0, 0.2]))
     assert chain[-2] == chain[-1] == 0.0
     # Of one wave all are handed out last.
     chain = chain_of(6, 1, False, (1.0, 1.0), late, levels, np.ones(4), 20.0)
