@@ -30,6 +30,8 @@ from null_chips import DEPTHS, OFF, SIDES, SURROGATES, TILES, TOGETHER, Found, j
 
 SEED = 366_127
 LEVEL, BAND = 0.05, (0.035, 0.065)
+MUCH = 1e-3
+"""Share of the time that is worth a word."""
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "twin_nulls.csv"
 CODE = ("attrib/diagnostics", "harness", "models", "docs/constants_coverage.py", "docs/null_chips.py")
@@ -125,6 +127,26 @@ def row(name: str, tests: Found) -> str:
     )
 
 
+def remarks(tests: Found) -> list[str]:
+    """How well the tiles are told, and what is charged for more than next to nothing."""
+    errors = np.array(list({(test["chip"], test["tile"]): test["error"] for test in tests}.values()))
+    charged = [test for test in tests if test["p"] is not None and test["share"] > MUCH]
+    lines = [
+        f"Held-out errors of these {errors.size} fits of tiles: {errors.mean():.2%} on average, "
+        f"{errors.max():.1%} at most.",
+        f"More than {MUCH:.1%} of the time is charged for a mechanism that is off in {len(charged)} tests:",
+        "",
+        "| switched off | tests charged so | found of them | on chips with a row pitch |",
+        "|---|---:|---:|---:|",
+    ]
+    for name in OFF:
+        own = [test for test in charged if test["mechanism"] == name]
+        lacking = {test["chip"] for test in tests if test["mechanism"] == "row pitch"}
+        pitched = sum(test["chip"] not in lacking for test in own)
+        lines.append(f"| {name} | {len(own)} | {sum(test['p'] <= LEVEL for test in own)} | {pitched} |")
+    return lines
+
+
 def main() -> None:
     """Simulate, fit, test and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,6 +173,8 @@ def main() -> None:
         row("all", tests),
         row("all, costs overlapping", [test for test in tests if test["overlap"]]),
         row("all, costs adding up", [test for test in tests if not test["overlap"]]),
+        "",
+        *remarks(tests),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 
