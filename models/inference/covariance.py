@@ -3,11 +3,11 @@
 The residual is taken as a Gaussian field whose correlation is that of :mod:`models.inference.lattice_correlation`:
 one field that neighbours share along all axes, or, where residuals show it, a mixture of what they share along
 some. All of it is estimated by restricted maximum likelihood (:mod:`models.inference.restricted_likelihood`), the
-scale with it: the mean square of residuals is too small by what the fit has absorbed. The scale may follow a power
-of the work of a cell, because small shapes are fitted less well, and has a level of its own at each K: launches
-wait for memory at small ones, which is told better than how waves fill, and compute at large ones. With one scale
-for all, mechanisms that act where memory is waited for were judged by what computing launches miss. How well the
-rest is known follows from the curvature of the likelihood.
+scale with it: the mean square of residuals is too small by what the fit has absorbed. The scale has a level of its
+own at each K: launches wait for memory at small ones, which is told better than how waves fill, and compute at
+large ones. With one scale for all, mechanisms that act where memory is waited for were judged by what computing
+launches miss. Among cells of one K it may follow a power of their work, because small shapes are fitted less well.
+How well the rest is known follows from the curvature of the likelihood.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ResidualCovariance:
     scale : ndarray, shape (n,)
         Standard deviation of each sample's residual.
     growth : float
-        Power of the work that the scale follows, beside levels of each K.
+        Power of the work at one K that the scale follows, beside levels of each K.
     estimate : Estimate or None
         Where it was found; ``None`` where nothing is shared, or nothing was estimated.
     """
@@ -123,13 +123,14 @@ def estimate_covariance(residual: Array, columns: Array, lattice: Lattice, work:
     work : ndarray, shape (n,)
         What the scale may follow, the floating-point operations of a cell, say.
     """
-    logarithm = np.log(work)
+    rank = lattice.ranks()[:, 2]
     size = np.log(np.maximum(np.abs(residual), 1e-3 * np.sqrt(np.mean(residual**2)) + 1e-300))
-    centred = logarithm - logarithm.mean()
+    # Within each K: what grows with K is its levels' to tell, and is not the same as what grows with M and N.
+    centred = _less_means(np.log(work), rank)
     spread = float(centred @ centred)
-    growth = float(np.clip(centred @ size / spread, -1.0, 1.0)) if spread > 0 else 0.0
+    growth = float(np.clip(centred @ _less_means(size, rank) / spread, -1.0, 1.0)) if spread > 1e-9 else 0.0
     shape = np.exp(growth * centred)
-    shape *= _levels(residual / shape, lattice.ranks()[:, 2])
+    shape *= _levels(residual / shape, rank)
     scaled = residual / shape
     likelihood = RestrictedLikelihood.of(scaled, columns / shape[:, None], lattice)
     level = float(scaled @ scaled) / max(1, residual.size - columns.shape[1])
@@ -158,14 +159,19 @@ def _levels(residual: Array, rank: NDArray[np.int64]) -> Array:
     What those of one rank share is no matter of their scale: they are compared by what they differ.
     """
     count = np.bincount(rank)
-    means = np.bincount(rank, residual) / np.maximum(count, 1)
-    squares = np.bincount(rank, (residual - means[rank]) ** 2)
+    squares = np.bincount(rank, _less_means(residual, rank) ** 2)
     free = np.maximum(count - 1, 0)
     if not squares.sum() > 0.0:
         return np.ones(residual.size)
     relative = squares / np.maximum(free, 1) * free.sum() / squares.sum()
     drawn = free / (free + _WORTH) * np.log(np.maximum(relative, _LEAST_RELATIVE))
     return np.asarray(np.exp(0.5 * drawn)[rank])
+
+
+def _less_means(values: Array, rank: NDArray[np.int64]) -> Array:
+    """Values less the mean of those of their rank, shape (n,)."""
+    means = np.bincount(rank, values) / np.maximum(np.bincount(rank), 1)
+    return np.asarray(values - means[rank])
 
 
 def _likeliest(likelihood: RestrictedLikelihood, logits: Logits) -> tuple[float, Estimate]:

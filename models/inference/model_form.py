@@ -1,4 +1,4 @@
-"""Lack of fit that is always reckoned with: no model of a device is exact to half a thousandth of the time.
+"""Lack of fit that is always reckoned with: no model of a device is exact to a five-thousandth of the time.
 
 Where a model fits to within its noise, what it misses is too little to be seen in its residual, and too much to be
 none: sizes of one axis share it, whatever their noise, and a mechanism that acts at the same sizes would be found
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.inference.lattice import Lattice
 
-SHARE = 5e-4
+SHARE = 2e-4
 """Standard deviation of what a model misses at the least, relative to the time."""
 
 
