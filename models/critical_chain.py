@@ -70,7 +70,7 @@ def critical_chains(
     levels: Array,
     rates: Array,
     memory: Array,
-    in_step: NDArray[np.bool_],
+    together: NDArray[np.int64],
     chains: Array,
 ) -> None:
     """Follow the chains of many launches.
@@ -90,8 +90,8 @@ def critical_chains(
     rates : ndarray, shape (cores,)
     memory : ndarray, shape (n,)
         What the bytes of a full wave take, in what its computing takes at rate 1.
-    in_step : ndarray of bool, shape (n,)
-        Whether cores that wait for memory end together.
+    together : ndarray of int64, shape (n,)
+        How many cores that wait for memory end together: the fastest first, then the next.
     chains : ndarray, shape (n, R + 6)
         Filled: n(1) to n(R), then the chain's delays at edges ragged in N, in M and in both, and how long its
         work-groups would take for their bytes alone, of what all bytes of the launch take. At last, how much of the
@@ -104,6 +104,8 @@ def critical_chains(
         players *= 2
     event, winner = np.full(players, np.inf), np.empty(2 * players, dtype=np.int64)
     winner[players:] = np.arange(players)
+    place_of = np.empty(cores, dtype=np.int64)  # among the cores, the fastest first
+    place_of[np.argsort(-rates)] = np.arange(cores)
     state, group = np.zeros(size, dtype=np.int8), np.zeros(size, dtype=np.int64)
     due, need, begun = np.zeros(size), np.zeros(size), np.zeros((size, residency))
     taken, running = np.zeros(cores, dtype=np.int64), np.zeros(cores, dtype=np.int64)
@@ -158,11 +160,11 @@ def critical_chains(
                 while state[slot] != _FREE:
                     slot += 1
                 if issued == batch_end:
-                    together = min(size, count - issued)
-                    batch_end += together
-                    side_by_side = min(residency, -(-together // cores))
+                    batch = min(size, count - issued)
+                    batch_end += batch
+                    side_by_side = min(residency, -(-batch // cores))
                     in_last_line = max(0, batch_end - max(issued, count - length))
-                    moved = (together - beyond * in_last_line) / size / bytes_of_all
+                    moved = (batch - beyond * in_last_line) / size / bytes_of_all
                     moved_each = moved / levels[side_by_side - 1]
                 work, late = 1.0, 0.0
                 in_line, at_end = line == lines - 1, place == length - 1
@@ -175,9 +177,8 @@ def critical_chains(
                 if in_line and at_end:
                     late += delays[launch, 2]
                 a_wave = rates[core] * moved_each
-                if not in_step[launch]:
-                    # Slow cores end a little later, and the fastest takes as many of the next as it holds.
-                    a_wave *= 1.0 - _LATER * rates[core]
+                # Slow cores end a little later, and the fastest take as many of the next as they hold.
+                a_wave *= 1.0 + _LATER * (place_of[core] // together[launch]) / cores
                 longer = max(work, memory[launch] * a_wave)
                 computing[slot], moving[slot], need[slot] = work / longer, a_wave / longer, longer
                 state[slot], due[slot] = _LATE, now + late

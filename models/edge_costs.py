@@ -13,9 +13,10 @@ Array = NDArray[np.float64]
 Delay = tuple[float, float, float]
 
 NO_DELAY: Delay = (0.0, 0.0, 0.0)
+NOTHING_AGAIN = (0.0,) * 6
 
-_TOLD_APART = 1e-3
-"""Of what cores differ by in computing: those that differ by less end together, within nanoseconds."""
+_TOGETHER = 1e-9
+"""Seconds within which cores end together: a few cycles, in which nothing new is handed out."""
 _SHARPEST = 14.0
 """Power beyond which no overlap of real cores goes: with none, the least of memory would keep them in step."""
 
@@ -52,10 +53,15 @@ class EdgeCosts:
     byte, spilt_byte, waiting_byte : float
         What a byte that is moved anyway takes, one that the cache lost, and one that waits for idle channels, where
         memory and computing overlap: in waves of R of ``steps`` steps. 0 where they add up.
+    bytes_again : tuple of float, length 6
+        What bytes take that sweeps beyond each of three sizes read again, and what they do while they wait for idle
+        channels (:mod:`models.sweeps`).
     steps : float
         Mainloop steps of these waves.
     power : float
         With which memory and computing overlap (:mod:`models.overlap`).
+    seconds : float
+        Of a wave of R of ``steps`` steps; 0 where nothing is known of it, and memory keeps all cores in step.
     slower : tuple of (str, float)
         How much longer slow steps take, by their kind (:mod:`models.slow_steps`), of what others do.
     """
@@ -69,6 +75,8 @@ class EdgeCosts:
     waiting_byte: float = 0.0
     steps: float = 1.0
     power: float = float("inf")
+    seconds: float = 0.0
+    bytes_again: tuple[float, ...] = NOTHING_AGAIN
     slower: tuple[tuple[str, float], ...] = ()
 
     def delays(self, outside_n: Array, outside_m: Array) -> Array:
@@ -85,16 +93,31 @@ class EdgeCosts:
         """Return the same costs of waves and bytes, of edges that delay nothing."""
         return replace(self, delay_n=NO_DELAY, delay_m=NO_DELAY, corner=0.0)
 
-    def in_step(self, memory: Array) -> NDArray[np.bool_]:
-        """Whether all cores end together, fast or slow, because memory hides what they compute.
+    def ending_together(self, memory: Array, steps: Array, cores: int, spread: float) -> NDArray[np.int64]:
+        """How many cores end together, fast or slow, because memory hides what they compute; shape (n,).
+
+        They take the next work-groups side by side. Where computing hides memory, each ends for itself. With m what
+        memory takes and c(j) what computing takes on the j-th fastest core, a wave takes (c(j)^p + m^p)^(1/p), or
+        m + m / p (c(j) / m)^p about; those within a nanosecond of the fastest are counted.
 
         Parameters
         ----------
         memory : ndarray, shape (n,)
-            What the bytes of a full wave take, in what its computing takes.
+            What the bytes of a full wave take, in what its computing takes on a core of average rate.
+        steps : ndarray, shape (n,)
+            Mainloop steps of a launch, slow ones counted as what they take.
+        cores : int
+        spread : float
+            How much slower the slowest core is than the fastest.
         """
-        # Where memory takes r times as long as computing, of a difference in computing r^-p is left.
-        return np.asarray(np.maximum(memory, 1.0) ** min(self.power, _SHARPEST) > 1.0 / _TOLD_APART)
+        if spread <= 0.0:
+            return np.full(memory.shape, cores, dtype=np.int64)
+        power = min(self.power, _SHARPEST)
+        longer = np.maximum(memory, 1.0)
+        fastest = (longer / (1.0 - spread / 2.0)) ** -power
+        room = power * _TOGETHER / np.maximum(longer * self.seconds * steps / self.steps * fastest, 1e-300)
+        slower = (1.0 - (1.0 + room) ** (-1.0 / power)) * (cores - 1) / spread
+        return np.where(memory > 1.0, np.minimum(1.0 + np.floor(slower), cores), 1.0).astype(np.int64)
 
     def halfway(self, other: EdgeCosts) -> EdgeCosts:
         """Return the mean of these costs and newer ones of the same residents, which say the power."""
@@ -104,7 +127,14 @@ class EdgeCosts:
         )
         before, now = dict(self.slower), dict(other.slower)
         slower = {kind: 0.5 * (before.get(kind, 0.0) + now.get(kind, 0.0)) for kind in {**before, **now}}
-        return replace(EdgeCosts.of(0.5 * (first + second), other.power), slower=tuple(sorted(slower.items())))
+        mean = EdgeCosts.of(0.5 * (first + second), other.power)
+        again = 0.5 * (np.array(self.bytes_again) + np.array(other.bytes_again))
+        return replace(
+            mean,
+            seconds=0.5 * (self.seconds + other.seconds),
+            bytes_again=tuple(again.tolist()),
+            slower=tuple(sorted(slower.items())),
+        )
 
     @classmethod
     def of(cls, values: Array, power: float) -> EdgeCosts:
@@ -122,4 +152,6 @@ class EdgeCosts:
         scalars = [data[name] for name in ("corner", "byte", "spilt_byte", "waiting_byte", "steps")]
         power = float("inf") if data["power"] is None else float(data["power"])
         costs = cls.of(np.array([*data["levels"], *data["delay_n"], *data["delay_m"], *scalars]), power)
-        return replace(costs, slower=tuple((str(kind), float(value)) for kind, value in data["slower"]))
+        slower = tuple((str(kind), float(value)) for kind, value in data["slower"])
+        again = tuple(float(value) for value in data["bytes_again"])
+        return replace(costs, seconds=float(data["seconds"]), bytes_again=again, slower=slower)

@@ -20,6 +20,7 @@ from models.overlap import LONGER, Overlap
 from models.overlap_fit import fit_overlap
 from models.slow_steps import MASKED_STEP, misaligned
 from models.solve import solve_nonnegative
+from models.sweeps import SHARES
 from models.tile_data import LEAST_SAMPLES, TileData
 
 Array = NDArray[np.float64]
@@ -144,4 +145,7 @@ def edge_costs(
     found = EdgeCosts.of(values, LONGER if power is None else power)
     kinds = (MASKED_STEP, *misaligned(item.problem.take(np.arange(1)), hardware))
     slower = {kind: steps * costs.get(kind, 0.0) / float(levels[-1]) for kind in kinds}
-    return replace(found, slower=tuple(sorted((kind, value) for kind, value in slower.items() if value > 0.0)))
+    kept = tuple(sorted((kind, value) for kind, value in slower.items() if value > 0.0))
+    names = [f"{kind} again, {share:g} of the cache" for kind in ("byte", "waiting") for share in SHARES]
+    again = tuple(0.0 if power is None else costs.get(name, 0.0) / float(levels[-1]) for name in names)
+    return replace(found, seconds=float(levels[-1]), bytes_again=again, slower=kept)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from models.hardware import Hardware
 from models.limits import divisible
 from models.problem import Problem
-from models.ragged_launches import chains, followed, last_line, memory_of_waves
+from models.ragged_launches import chains, ending_together, followed, last_line, memory_of_waves
 
 Array = NDArray[np.float64]
 
@@ -77,9 +77,10 @@ class LastWave:
             shared = np.minimum(np.ceil(left / hardware.cores), held).astype(np.int64)
             packed = shared
             if hardware.core_spread_of(problem.tile.name) > 0:
-                # The core that is done first takes as many of the last work-groups as it holds.
-                packed = np.minimum(left, held).astype(np.int64)
-                packed = np.where(costs.in_step(memory_of_waves(problem, hardware, costs, on)), shared, packed)
+                # The cores that are done first take as many of the last work-groups as they hold.
+                memory = memory_of_waves(problem, hardware, costs, on)
+                first = ending_together(problem, hardware, costs, memory, on)
+                packed = np.minimum(np.ceil(left / first), held).astype(np.int64)
             last = traffic * place[packed] / place[shared]
             waited = 1.0 + last - traffic
             traffic = last / waited

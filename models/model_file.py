@@ -19,7 +19,7 @@ from models.hull import MeasuredHull
 from models.overlap import Overlap
 from models.result import Estimate, FitResult, TileFit
 
-FORMAT = 11
+FORMAT = 12
 """Version of the file."""
 
 

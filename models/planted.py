@@ -28,9 +28,9 @@ from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.problem import Problem
 from models.random_field import random_field
+from models.sweeps import SHARES
 from models.term import Coefficient, Term
 from models.terms import SUMMED_TERMS
-from models.terms.operand_rereads import SHARES
 
 Array = NDArray[np.float64]
 

@@ -28,6 +28,7 @@ from models.hardware import Hardware
 from models.idle_channels import HASH, waiting_bytes
 from models.problem import PADDING, Problem
 from models.slow_steps import slowdown
+from models.sweeps import bytes_again, idle_of_fast
 from models.traffic import needed_bytes, spilt_bytes
 
 Array = NDArray[np.float64]
@@ -38,6 +39,8 @@ _GRADES = 16.0
 """Of what bytes take, in a factor e: launches that differ by less have one chain."""
 _SMALLEST, _LARGEST = 0.8, 50.0
 """Parts of its computing that the bytes of a wave take, beyond which more or less of them change no chain."""
+_FINER = 2.0
+"""Grades of a doubling of the cores that end together."""
 _NO_GRADE = -1000
 """Where bytes are too few to matter."""
 
@@ -95,7 +98,8 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Chains
     tile = problem.tile
     costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
     counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
-    counts.append(_grades(problem, hardware, on))
+    memory = memory_of_waves(problem, hardware, costs, on)
+    counts += [_grades(memory), ending_together(problem, hardware, costs, memory, on)]
     shapes, place = _distinct(np.stack(counts, axis=1).astype(np.int64))
     states = PADDING in on, MASKED in on
     found = _chains(costs, (tile.m, tile.n), hardware.cores, spread, *states, shapes.tobytes())[place]
@@ -141,14 +145,31 @@ def memory_of_waves(problem: Problem, hardware: Hardware, costs: EdgeCosts, on: 
     moving = costs.byte * needed_bytes(problem, hardware) + costs.spilt_byte * spilt_bytes(problem, hardware)
     if costs.waiting_byte > 0.0 and HASH in on:
         moving += costs.waiting_byte * waiting_bytes(problem, hardware)
+    if any(costs.bytes_again):
+        prices = np.array(costs.bytes_again).reshape(2, -1)
+        again = bytes_again(problem, hardware)
+        moving += again @ prices[0]
+        if prices[1].any() and HASH in on:
+            moving += idle_of_fast(problem, hardware) * (again @ prices[1])
     steps = problem.steps(on) * (1.0 + slowdown(problem, hardware, on))
     return np.asarray(moving / waves * costs.steps / steps)
 
 
-def _grades(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Array:
+def ending_together(
+    problem: Problem, hardware: Hardware, costs: EdgeCosts, memory: Array, on: AbstractSet[str]
+) -> NDArray[np.int64]:
+    """How many cores take the last work-groups of a launch side by side, having ended together; shape (n,)."""
+    tile = problem.tile.name
+    steps = problem.steps(on) * (1.0 + slowdown(problem, hardware, on))
+    found = costs.ending_together(memory, steps, hardware.cores, hardware.core_spread_of(tile))
+    # One more or less of many is no matter, and would have a chain of its own.
+    graded = np.round(2.0 ** (np.round(_FINER * np.log2(found)) / _FINER)).astype(np.int64)
+    return np.where(found < hardware.cores, np.minimum(graded, hardware.cores), hardware.cores)
+
+
+def _grades(memory: Array) -> Array:
     """Logarithm of what the bytes of a wave take over what its computing does, in grades of a few percent."""
-    ratio = memory_of_waves(problem, hardware, hardware.edges[problem.tile.name], on)
-    grades = np.round(_GRADES * np.log(np.clip(ratio, 1e-300, _LARGEST)))
+    grades = np.round(_GRADES * np.log(np.clip(memory, 1e-300, _LARGEST)))
     return np.where(grades < _GRADES * np.log(_SMALLEST), float(_NO_GRADE), grades)
 
 
@@ -162,8 +183,8 @@ def _chains(
     masked: bool,
     shapes: bytes,
 ) -> Array:
-    """Follow distinct launches: tiles along M and N, raster, what is left of both, and grade, as bytes of int64."""
-    rows = np.frombuffer(shapes, dtype=np.int64).reshape(-1, 6)
+    """Follow distinct launches: tiles, raster, what is left of both, grade, cores that end together, as int64."""
+    rows = np.frombuffer(shapes, dtype=np.int64).reshape(-1, 7)
     rest = rows[:, 3:5] / np.array(tile)
     rest = np.where(rest > 0, rest, 1.0)
     delays = np.zeros((rows.shape[0], EDGES))
@@ -175,8 +196,8 @@ def _chains(
     found = np.zeros((rows.shape[0], len(costs.levels) + EDGES + 3))
     levels, rates = np.array(costs.levels), core_rates(cores, spread)
     memory = np.where(rows[:, 5] > _NO_GRADE, np.exp(rows[:, 5] / _GRADES), 0.0)
-    in_step = costs.in_step(memory)
+    together = np.ascontiguousarray(rows[:, 6])
     critical_chains(
-        np.ascontiguousarray(rows[:, :3]), lengths, inside, delays, levels, rates, memory, in_step, found
+        np.ascontiguousarray(rows[:, :3]), lengths, inside, delays, levels, rates, memory, together, found
     )
     return found

@@ -14,18 +14,17 @@ parts = st.floats(0.05, 1.0)
 delays = st.floats(0.0, 3.0)
 
 
-def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0, in_step=False, inside=1.0):
+def chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory=0.0, together=1, inside=1.0):
     found = np.full((1, levels.size + 6), np.nan)
-    tiles, together = np.array([[tiles_m, tiles_n, along_n]]), np.array([in_step])
     critical_chains(
-        tiles,
+        np.array([[tiles_m, tiles_n, along_n]]),
         np.array([lengths]),
         np.array([inside]),
         np.array([late]),
         levels,
         rates,
         np.array([memory]),
-        together,
+        np.array([together]),
         found,
     )
     return found[0]
@@ -83,12 +82,12 @@ def test_launches_followed_together_are_those_followed_alone():
     tiles = np.stack([rng.integers(1, 13, count), rng.integers(1, 13, count), rng.integers(0, 2, count)], axis=1)
     lengths, inside = rng.uniform(0.1, 1.0, (count, 2)), rng.uniform(0.1, 1.0, count)
     late = rng.uniform(0.0, 2.0, (count, 3)) * (rng.random((count, 3)) < 0.5)
-    memory, in_step = rng.choice([0.0, 0.9, 3.0], count), rng.random(count) < 0.5
+    memory, end_together = rng.choice([0.0, 0.9, 3.0], count), rng.integers(1, CORES + 1, count)
     together, alone = np.full((2, count, levels.size + 6), np.nan)
-    critical_chains(tiles, lengths, inside, late, levels, rates, memory, in_step, together)
+    critical_chains(tiles, lengths, inside, late, levels, rates, memory, end_together, together)
     for row in (slice(each, each + 1) for each in range(count)):
         one = (part[row] for part in (tiles, lengths, inside, late))
-        critical_chains(*one, levels, rates, memory[row], in_step[row], alone[row])
+        critical_chains(*one, levels, rates, memory[row], end_together[row], alone[row])
     np.testing.assert_array_equal(together, alone)
 
 
@@ -130,22 +129,34 @@ def test_a_chain_of_work_groups_that_wait_for_memory(tiles_m, tiles_n, along_n, 
     levels /= levels[-1]
     rates = core_rates(CORES, 0.0)
     late = tuple(memory * each for each in late)
-    chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory, inside=inside)
+    chain = chain_of(tiles_m, tiles_n, along_n, lengths, late, levels, rates, memory, CORES, inside)
     slow = by_events(tiles_m, tiles_n, along_n, lengths, late, solo_rate, residents, rates, memory, inside)
     of_bytes = chain[-3] * memory * tiles_m * tiles_n / (CORES * residents)
     assert of_bytes + chain[residents : residents + 3] @ np.array(late) == pytest.approx(slow, rel=1e-3)
 
 
-@pytest.mark.parametrize(("in_step", "expected"), [(True, 0.5), (False, 1.0)])
-def test_cores_in_step_share_the_last_work_groups_evenly(in_step, expected):
+@pytest.mark.parametrize(("together", "expected"), [(2, 0.5), (1, 1.0)])
+def test_cores_in_step_share_the_last_work_groups_evenly(together, expected):
     """On two cores of two: of eight work-groups the last four fill both; of six the last two go to one or both."""
     levels, rates, late = np.array([0.5, 1.0]), core_rates(2, 0.1), (0.0, 0.0, 0.0)
     for count, last in ((8, 1.0), (6, expected)):
         # A wave of two work-groups has half the bytes of one of four.
-        chain = chain_of(count, 1, False, (1.0, 1.0), late, levels, rates, 50.0, in_step)
+        chain = chain_of(count, 1, False, (1.0, 1.0), late, levels, rates, 50.0, together)
         waited = chain[-3] * count / 4
         assert waited == pytest.approx(1.0 + last, rel=1e-4)
         assert chain[-1] == pytest.approx(last / (1.0 + last), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("left", "together", "side_by_side"), [(2, 1, 2), (2, 2, 1), (3, 2, 2), (4, 3, 2), (3, 3, 1)]
+)
+def test_those_that_end_together_take_the_last_work_groups_one_each(left, together, side_by_side):
+    """Seven cores of two, some of which end at once: what is left goes to each of them in turn, and round again."""
+    levels, rates = np.array([0.5, 1.0]), core_rates(CORES, 0.1)
+    chain = chain_of(14 + left, 1, False, (1.0, 1.0), (0.0, 0.0, 0.0), levels, rates, 50.0, together)
+    # Bytes of work-groups that were handed out with fewer than two a core come as fast as one a core needs them.
+    each = left / 14 / levels[0]
+    assert chain[-3] * (14 + left) / 14 == pytest.approx(1.0 + each * levels[side_by_side - 1], rel=1e-4)
 
 
 def test_work_groups_handed_out_last_have_their_own_shares():

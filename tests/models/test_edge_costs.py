@@ -1,6 +1,9 @@
 """Delays at ragged edges: increasing functions of the share outside, and costs halfway between others."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
@@ -42,3 +45,22 @@ def test_what_is_masked_in_both_is_slow_times_slow(n, m, corner):
     assert costs.halfway(costs) == costs
     none = EdgeCosts((0.5, 1.0))
     np.testing.assert_allclose(costs.halfway(none).delay_n, np.array(n) / 2)
+
+
+@pytest.mark.parametrize("power", [2.0, 4.0, 6.0, 9.0, 14.0])
+def test_cores_that_wait_for_memory_end_together_as_far_as_nanoseconds_go(power):
+    """Of 21 cores that compute 5 us a wave, 0.2 us more or less, while memory takes longer: by the law itself."""
+    costs = EdgeCosts((0.7, 1.0), steps=10.0, seconds=5e-6, power=power)
+    steps, spread = np.array([10.0, 10.0, 20.0, 10.0, 100.0]), 0.04
+    memory = np.array([2.0, 1.5, 2.0, 3.0, 1.2])
+    rates = np.linspace(1.0, 1.0 - spread, 21) / (1.0 - spread / 2.0)
+    compute = 5e-6 * steps[:, None] / 10.0
+    ends = ((compute / rates) ** power + (memory[:, None] * compute) ** power) ** (1.0 / power)
+    expected = (ends <= ends[:, :1] + 1e-9).sum(axis=1)
+    found = costs.ending_together(memory, steps, 21, spread)
+    assert (np.abs(found - expected) <= 1 + expected // 8).all()
+    assert power == 2.0 or expected.max() > 1
+    assert costs.ending_together(memory, steps, 21, 0.0).tolist() == [21] * 5
+    assert costs.ending_together(np.array([0.9]), steps[:1], 21, spread).tolist() == [1]
+    unknown = replace(costs, seconds=0.0)
+    assert unknown.ending_together(memory, steps, 21, spread).tolist() == [21] * 5

@@ -69,7 +69,7 @@ def test_cores_that_wait_for_memory_alone_stay_in_step(power, in_step):
     """Bytes take twenty times as long as computing; a low power alone lets computing tell cores apart."""
     shape = problem((128 * 14, 128, 64))
     moved = 4 * 128 * 14 * 128 + 2 * 64 * 128 * (14 + 1)
-    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (14 / 12) / moved, steps=2.0, power=power)
+    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (14 / 12) / moved, steps=2.0, power=power, seconds=1e-5)
     out_of_step = replace(HARDWARE, core_spread={TILE.name: 0.1}, overlapping={TILE.name: costs})
     found = LastWave.of(shape, out_of_step, ALL_MECHANISMS)
     np.testing.assert_allclose(found.waited, 1.0 if in_step else (12 + 2 / 0.7) / 14)

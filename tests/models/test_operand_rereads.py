@@ -7,8 +7,9 @@ from harness.tile import Tile
 from models.design import ALL_MECHANISMS
 from models.hardware import Hardware
 from models.problem import Problem
+from models.sweeps import SHARES
 from models.terms.channel_hash import HASH
-from models.terms.operand_rereads import SHARES, OperandRereads
+from models.terms.operand_rereads import OperandRereads
 
 TERM = OperandRereads()
 TILE = Tile.parse("64x64x32")

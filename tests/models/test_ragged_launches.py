@@ -111,18 +111,20 @@ def test_many_times_the_computing_keeps_cores_in_step(power, waited):
     """
     work = problem([(256 * 2, 128 * 23, 64)])
     moved = 2 * 64 * (512 + 128 * 23) + 4 * 512 * 128 * 23
-    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (46 / 40) / moved, steps=2.0, power=power)
+    costs = EdgeCosts((0.7, 1.0), byte=20.0 * (46 / 40) / moved, steps=2.0, power=power, seconds=1e-5)
     state = replace(HARDWARE, edges={TILE.name: costs}).with_core_spread(TILE.name, 0.1)
     assert chains(work, state, ALL_MECHANISMS).waited == pytest.approx(waited, rel=1e-3)
 
 
 def test_edge_costs_survive_json():
-    costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, waiting_byte=1e-7, steps=12.0, power=14.0)
+    costs = replace(COSTS, byte=3e-7, spilt_byte=2e-7, waiting_byte=1e-7, steps=12.0, power=14.0, seconds=2e-5)
+    costs = replace(costs, bytes_again=(1e-7, 0.0, 0.0, 2e-7, 0.0, 0.0))
     known = replace(HARDWARE, overlapping={TILE.name: costs, "64x64x32": COSTS})
     assert Hardware.from_dict(json.loads(json.dumps(known.to_dict()))) == known
     between = costs.halfway(replace(costs, byte=1e-7, spilt_byte=0.0, waiting_byte=0.0, power=9.0))
     mean = np.array([between.byte, between.spilt_byte, between.waiting_byte])
-    np.testing.assert_allclose(mean, [2e-7, 1e-7, 5e-8])
+    np.testing.assert_allclose([*mean, between.seconds], [2e-7, 1e-7, 5e-8, 2e-5])
+    assert between.bytes_again == costs.bytes_again
     assert between.power == 9.0  # as the newer costs have it
 
 
@@ -142,8 +144,8 @@ def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
     levels = np.array(COSTS.levels)
     grade = np.exp(np.round(16 * np.log(of_wave[:1])) / 16)
     tiles = np.array([[9, 15, 0]])
-    in_step = late.in_step(grade)
-    critical_chains(tiles, np.ones((1, 2)), rest[:1], delays, levels, core_rates(20, 0.0), grade, in_step, found)
+    together = np.array([20])  # of equal cores all
+    critical_chains(tiles, np.ones((1, 2)), rest[:1], delays, levels, core_rates(20, 0.0), grade, together, found)
     np.testing.assert_allclose(counted.waves[0], [found[0, :2].sum(), found[0, 0] + 2 * found[0, 1]])
     np.testing.assert_allclose(counted.late[0], found[0, 2:5])
     assert (counted.waited[0], counted.last_work[0], counted.last_waited[0]) == pytest.approx(found[0, 5:])
