@@ -14,9 +14,9 @@ def test_1024_launches(benchmark):
     delays = np.tile([0.0, 1.4, 0.0], (M.size, 1))
     rates, chains = core_rates(132, 0.08), np.zeros((M.size, 8))
     whole = np.ones(len(tiles))
-    none, apart = np.zeros(len(tiles)), np.zeros(len(tiles), dtype=bool)
-    critical_chains(tiles, lengths, whole, delays, LEVELS, rates, none, apart, chains)  # compiled
-    benchmark(critical_chains, tiles, lengths, whole, delays, LEVELS, rates, none, apart, chains)
+    none, alone = np.zeros(len(tiles)), np.ones(len(tiles), dtype=np.int64)
+    critical_chains(tiles, lengths, whole, delays, LEVELS, rates, none, alone, chains)  # compiled
+    benchmark(critical_chains, tiles, lengths, whole, delays, LEVELS, rates, none, alone, chains)
     # Every launch ends with a work-group at the edge, and few wait for more than one.
     assert (chains[:, 3] >= 1).all()
     assert np.median(chains[:, 3]) == 1
