@@ -47,7 +47,7 @@ FINE, SHORT = (
     np.where(np.arange(16) % 2, SIDE // 64 * 64, SIDE // 32 * 32 + 16),
     np.array([32, 48, 64, 96, 528, 1040, 2048]),
 )
-"""Rows on a cache line and off it by turns, and several K that do not fill a pipeline."""
+"""Rows on a cache line and off it by turns, and three K that do not fill a pipeline of three steps."""
 ON_FINE = ("row pitch", "pipeline fill")
 """Told by one size alone on the other grid, and tested here."""
 MODEL = ("base overhead", "waves", "tile work")
@@ -238,7 +238,7 @@ def main() -> None:
             sizes = {kind: rates(pool, partial(judged, kind, None), more, 0.05) for kind in KINDS}
             lines += [*table("test", sizes), ""]
         if "fine sizes" in options.studies:
-            lines += ["## The same of two more, on sizes that cache lines tell apart, and with four short K", ""]
+            lines += ["## Two more, with rows off the cache line, and three K that fill no pipeline", ""]
             sizes = {kind: rates(pool, partial(judged_on_fine, kind), more, 0.05) for kind in KINDS}
             lines += [*table("test", sizes), ""]
         if "overlap" in options.studies:

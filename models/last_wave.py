@@ -7,10 +7,10 @@ shorter where its cores hold fewer work-groups, and its part of the work-groups.
 move only what lies inside.
 
 Work-groups share what they move with those that were handed out with them, and no others make up for it where a
-core has more of them than the next. Of cores that are not quite in step the first takes as many of the last
-work-groups as it holds: their bytes come at the pace of so many on one core. Cores that wait for memory alone stay
-in step. Where ragged edges make work-groups late, the chain that a launch ends with says both shares, and how long
-it waits for bytes (:mod:`models.ragged_launches`).
+core has more of them than the next. Of cores that are not quite in step those that end first take as many of the
+last work-groups as they hold: their bytes come at the pace of so many on one core. Cores that wait for memory alone
+stay in step. Where ragged edges make work-groups late, the chain that a launch ends with says both shares, and how
+long it waits for bytes (:mod:`models.ragged_launches`).
 """
 
 from __future__ import annotations

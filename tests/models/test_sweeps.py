@@ -1,4 +1,4 @@
-"""Bytes that later sweeps of a raster read again: counted by walking through its rows."""
+"""Bytes that later sweeps of a raster read again, written out for two rasters, and waves that wait for them."""
 
 import numpy as np
 import pytest
