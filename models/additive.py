@@ -14,9 +14,11 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -42,6 +44,8 @@ from models.term import Term
 from models.terms import ALL_TERMS
 from models.tile_data import LEAST_SAMPLES, split_tiles
 from models.tile_fit import tile_fit
+
+_threads: Any = importlib.import_module("threadpoolctl")
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -85,7 +89,11 @@ class AdditiveModel:
         FitError
             If no tile has enough samples.
         """
-        say = progress or (lambda _: None)
+        # Systems of a few dozen coefficients: threads of linear algebra would only wait for each other.
+        with _threads.threadpool_limits(1):
+            return self._fit(cube, also, progress or (lambda _: None))
+
+    def _fit(self, cube: xr.Dataset, also: Sequence[xr.Dataset], say: Progress) -> FitResult:
         rng = np.random.default_rng(self.seed)
         device = device_of(cube)
         sizes = (element_bytes_of(cube), output_bytes_of(cube))
