@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from models.hardware import Hardware
 from models.limits import divisible
 from models.problem import Problem
-from models.ragged_launches import chains, ending_together, followed, last_line, memory_of_waves
+from models.ragged_launches import chains, ending_together, last_line, memory_of_waves
 
 Array = NDArray[np.float64]
 
@@ -86,9 +86,8 @@ class LastWave:
             traffic = last / waited
             # Fewer side by side compute less long.
             work = np.where(several, place[packed] / (waves - 1.0 + place[packed]), 0.0)
-        rows = np.flatnonzero(followed(problem, hardware) & ~divisible(groups, slots, on))
-        if rows.size > 0:
-            found = chains(problem.take(rows), hardware, on)
+        rows, found = chains(problem, hardware, on)
+        if found is not None:
             waited[rows] = found.waited
             work[rows] = np.where(several[rows], found.last_work, 0.0)
             traffic[rows] = np.where(several[rows], found.last_waited, 0.0)

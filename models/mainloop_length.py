@@ -46,8 +46,7 @@ def mainloop_waves(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -
         groups, spread = problem.whole_groups[rows], hardware.core_spread_of(tile.name)
         held = residents(groups, hardware.cores, hardware.residency_of(tile.name), spread)
         found[rows] = np.diff(held, axis=1, prepend=0.0) @ levels
-    rows = np.flatnonzero(whole & one_by_one)
-    if rows.size > 0:
-        part = problem.take(rows)
-        found[rows] = np.diff(chains(part, hardware, on).waves, axis=1, prepend=0.0) @ levels
+    rows, chain = chains(problem, hardware, on)
+    if chain is not None:
+        found[rows] = np.diff(chain.waves, axis=1, prepend=0.0) @ levels
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,11 @@ class Problem:
     def bytes_d(self) -> Array:
         """Bytes of D."""
         return np.asarray(1.0 * self.output_bytes * self.M * self.N)
+
+    @cached_property
+    def counted(self) -> dict[str, tuple[Any, ...]]:
+        """What was counted of these shapes last, by its name: what it was counted with, then the counts."""
+        return {}
 
     @property
     def footprint(self) -> Array:

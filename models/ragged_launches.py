@@ -26,6 +26,7 @@ from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
 from models.idle_channels import HASH, waiting_bytes
+from models.limits import divisible
 from models.problem import PADDING, Problem
 from models.slow_steps import slowdown
 from models.sweeps import bytes_again, idle_of_fast
@@ -82,7 +83,29 @@ class Chains:
     last_waited: Array
 
 
-def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Chains:
+def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[NDArray[np.int64], Chains | None]:
+    """Count what the chains of those launches hold that are :func:`followed` and whose work is not divisible.
+
+    All terms of a design ask for them in turn, so the last ones are kept with the shapes.
+
+    Returns
+    -------
+    rows : ndarray of int64, shape (k,)
+        Which launches these are.
+    Chains or None
+        Of these rows; ``None`` where there are none.
+    """
+    kept = problem.counted.get("chains")
+    if kept is not None and kept[0] is hardware and kept[1] == on:
+        return kept[2], kept[3]
+    loose = divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)
+    rows = np.flatnonzero(followed(problem, hardware) & ~loose)
+    found = _counted(problem.take(rows), hardware, on) if rows.size > 0 else None
+    problem.counted["chains"] = hardware, frozenset(on), rows, found
+    return rows, found
+
+
+def _counted(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Chains:
     """Count what the chains of ragged launches hold.
 
     Parameters
@@ -97,7 +120,11 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> Chains
     """
     tile = problem.tile
     costs, spread = hardware.edges[tile.name], hardware.core_spread_of(tile.name)
-    counts = [problem.tile_rows, problem.tile_columns, problem.along_n, problem.M % tile.m, problem.N % tile.n]
+    # Whole tiles are all alike, however many of them are side by side.
+    ragged = problem.ragged
+    lines = np.where(ragged, problem.tile_rows, problem.whole_groups)
+    columns, along_n = np.where(ragged, problem.tile_columns, 1.0), ~ragged | problem.along_n
+    counts = [lines, columns, along_n, problem.M % tile.m, problem.N % tile.n]
     memory = memory_of_waves(problem, hardware, costs, on)
     counts += [_grades(memory), ending_together(problem, hardware, costs, memory, on)]
     shapes, place = _distinct(np.stack(counts, axis=1).astype(np.int64))

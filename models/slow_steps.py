@@ -30,11 +30,16 @@ def granules(hardware: Hardware) -> tuple[int, ...]:
 
 def misaligned(problem: Problem, hardware: Hardware) -> dict[str, NDArray[np.bool_]]:
     """Launches whose rows of A, or of B, miss an alignment, by the names of their costs; (n,) each."""
-    return {
-        f"{operand} off {granule} B": (problem.element_bytes * hardware.pitch(width)) % granule != 0
-        for operand, width in (("A", problem.K), ("B", problem.N))
-        for granule in granules(hardware)
-    }
+    of = granules(hardware), hardware.pitch_multiple
+    kept = problem.counted.get("misaligned")
+    if kept is None or kept[0] != of:
+        bytes_apart = {
+            operand: problem.element_bytes * hardware.pitch(width)
+            for operand, width in (("A", problem.K), ("B", problem.N))
+        }
+        off = {f"{name} off {each} B": size % each != 0 for name, size in bytes_apart.items() for each in of[0]}
+        kept = problem.counted["misaligned"] = of, off
+    return dict(kept[1])
 
 
 def masked(problem: Problem) -> NDArray[np.bool_]:

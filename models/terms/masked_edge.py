@@ -34,7 +34,7 @@ from models.edge_costs import outside_pieces
 from models.hardware import Hardware
 from models.limits import Limit, divisible
 from models.problem import PADDING, Problem
-from models.ragged_launches import MASKED, chains, followed, outside
+from models.ragged_launches import MASKED, chains, outside
 from models.slow_steps import slowdown
 from models.term import Coefficient, Term
 
@@ -134,9 +134,9 @@ class MaskedEdge(Term):
             axis=1,
         )
         late *= whole[:, None]
-        rows = np.flatnonzero(followed(problem, hardware) & whole)
-        if rows.size > 0 and MASKED in on:
-            late[rows] = chains(problem.take(rows), hardware, on).late
+        rows, found = chains(problem, hardware, on)
+        if found is not None and MASKED in on:
+            late[rows] = found.late
         return _delays(problem, hardware, (late[:, 0], late[:, 1]), None, late[:, 2]) * _steps(
             problem, hardware, on
         )

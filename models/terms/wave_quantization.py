@@ -91,9 +91,9 @@ class WaveQuantization(Term):
             ragged = np.flatnonzero(problem.ragged & ~one_by_one)
             waves[ragged] = self._unequal(problem.take(ragged), hardware)[0]
         loose = divisible(whole, slots, on)
-        rows = np.flatnonzero(one_by_one & ~loose)
-        if rows.size > 0:
-            waves[rows] = chains(problem.take(rows), hardware, on).waves
+        rows, found = chains(problem, hardware, on)
+        if found is not None:
+            waves[rows] = found.waves
         waves[loose] = (groups[loose] / slots)[:, None] * np.arange(1, residency + 1)
         return _with_steps(waves, problem.steps(on))
 

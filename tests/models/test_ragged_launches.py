@@ -57,7 +57,7 @@ def test_columns_are_exact_at_the_costs_that_they_were_counted_with():
         costs.update({f"{kind}, {axis}": part * wave for kind, part in zip(kinds, delay, strict=True)})
     theta = np.array([costs.get(column.coefficient.name, 0.0) for column in design.columns(HARDWARE)])
     time = design.matrix(work, HARDWARE) @ theta / work.steps(ALL_MECHANISMS)
-    found = chains(work, HARDWARE, ALL_MECHANISMS)
+    found = chains(work, HARDWARE, ALL_MECHANISMS)[1]
     outside_m, outside_n = -work.M % 256 / 256, -work.N % 128 / 128
 
     def delay(share, pieces):
@@ -85,9 +85,9 @@ def test_whole_launches_cost_what_they_cost_without_edge_costs():
 
 def test_states_of_ragged_launches():
     work = problem([(2100, 1900, 320), (500, 500, 320)])
-    late = chains(work, HARDWARE, ALL_MECHANISMS).late
-    on_time = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge"})
-    short = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge", "tile padding"}).waves
+    late = chains(work, HARDWARE, ALL_MECHANISMS)[1].late
+    on_time = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge"})[1]
+    short = chains(work, HARDWARE, ALL_MECHANISMS - {"masked edge", "tile padding"})[1].waves
     # On time and whole, all work-groups are alike: 9 x 15 on 40 slots are 4 waves, the last one of one resident
     # on 15 of 20 cores; and 2 x 4 one of one resident.
     np.testing.assert_allclose(on_time.waves, [[4, 7], [1, 1]])
@@ -113,7 +113,7 @@ def test_many_times_the_computing_keeps_cores_in_step(power, waited):
     moved = 2 * 64 * (512 + 128 * 23) + 4 * 512 * 128 * 23
     costs = EdgeCosts((0.7, 1.0), byte=20.0 * (46 / 40) / moved, steps=2.0, power=power, seconds=1e-5)
     state = replace(HARDWARE, edges={TILE.name: costs}).with_core_spread(TILE.name, 0.1)
-    assert chains(work, state, ALL_MECHANISMS).waited == pytest.approx(waited, rel=1e-3)
+    assert chains(work, state, ALL_MECHANISMS)[1].waited == pytest.approx(waited, rel=1e-3)
 
 
 def test_edge_costs_survive_json():
@@ -133,8 +133,8 @@ def test_launches_that_wait_for_memory_are_followed_with_their_bytes():
     work = problem([(2100, 1900, 64), (2100, 1900, 640)])
     late = replace(COSTS, byte=2e-7, steps=10.0)  # waves of ten steps that a byte takes
     state = replace(HARDWARE, edges={TILE.name: late})
-    counted = chains(work, state, ALL_MECHANISMS)
-    without = chains(work, HARDWARE, ALL_MECHANISMS)
+    counted = chains(work, state, ALL_MECHANISMS)[1]
+    without = chains(work, HARDWARE, ALL_MECHANISMS)[1]
     moved = 2 * (work.M * work.K + work.K * work.N) + 4 * work.M * work.N
     of_wave = 2e-7 * moved / (9 * 15 / 40) / (work.steps(ALL_MECHANISMS) / 10)
     assert of_wave[0] > 1 > 0.8 > of_wave[1]
