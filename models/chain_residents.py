@@ -15,7 +15,7 @@ from models.core_count import SPREADS
 from models.design import Design
 from models.edge_turns import LEAST_LOSS, Bounded, has_edges, take_turns
 from models.hardware import Hardware
-from models.settled_spreads import FEW_TURNS
+from models.settled_spreads import FEW_TURNS, thinned
 from models.tile_data import TileData
 from models.waves import MAX_RESIDENCY
 
@@ -30,6 +30,7 @@ def recount_by_chains(
     designs: Mapping[str, Design],
     hardware: Hardware,
     bounded: Mapping[str, Bounded],
+    seed: int,
 ) -> dict[str, int]:
     """Count the residents of tiles with ragged launches again, each number tried with its chains.
 
@@ -42,6 +43,8 @@ def recount_by_chains(
         With cores, without edge costs.
     bounded : mapping of tile label to Bounded
         Of tiles that overlap.
+    seed : int
+        Of the cells that large landscapes are thinned to.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def recount_by_chains(
     for label, item in data.items():
         if not has_edges(item):
             continue
-        trial = item, designs[label], hardware, bounded.get(label)
+        part, bound = thinned(item, bounded.get(label), seed)
+        trial = part, designs[label], hardware, bound
         scores = {residency: _score(*trial, residency, first) for residency in range(1, MAX_RESIDENCY + 1)}
         for residency in sorted(scores, key=lambda each: scores[each])[:_CLOSEST]:
             scores[residency] = min(scores[residency], *(_score(*trial, residency, each) for each in others))
@@ -66,5 +70,6 @@ def _score(
 ) -> float:
     state = hardware.with_waves(hardware.cores, {**hardware.residency, item.tile.name: residency})
     state = state.with_core_spread(item.tile.name, spread)
-    loss, blocks = take_turns(item, design, state, bounded, FEW_TURNS)[1], np.unique(item.blocks).size
+    loss = take_turns(item, design, state, bounded, FEW_TURNS, to_compare=True)[1]
+    blocks = np.unique(item.blocks).size
     return float(blocks * np.log(max(loss, LEAST_LOSS)) + 2.0 * residency * np.log(blocks))

@@ -132,7 +132,8 @@ def _beginning(
     part, bounded = thinned(item, bounded, seed)
 
     def turned(spread: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
-        return take_turns(part, design, hardware.with_core_spread(tile, spread), bounded, turns, begin)
+        state = hardware.with_core_spread(tile, spread)
+        return take_turns(part, design, state, bounded, turns, begin, to_compare=True)
 
     # Before the turns the costs are too far off for losses to tell spreads apart.
     ends = {

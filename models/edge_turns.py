@@ -55,8 +55,13 @@ def take_turns(
     bounded: Bounded | None,
     turns: int = TURNS,
     begin: EdgeCosts | None = None,
+    *,
+    to_compare: bool = False,
 ) -> tuple[EdgeCosts | None, float]:
-    """Find the edge costs of a tile, if any, and the sum of squared relative residuals of the fit that counts."""
+    """Find the edge costs of a tile, if any, and the sum of squared relative residuals of the fit that counts.
+
+    Costs that are found only to compare their losses with others stay as the best turn had them.
+    """
     theta, least = solved(item, design, hardware, bounded)
     exact = _EXACT * item.problem.size
     least = max(least, exact)
@@ -76,7 +81,9 @@ def take_turns(
         theta, loss = solved(item, design, state, bounded)
         if max(loss, exact) < least * (1.0 - _ALIKE):
             best, least = before, loss
-    return (None, least) if best is None else _own(item, design, hardware, bounded, best, least)
+    if best is None or to_compare:
+        return best, least
+    return _own(item, design, hardware, bounded, best, least)
 
 
 def _own(

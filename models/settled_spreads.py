@@ -120,7 +120,7 @@ def _settle(
 
     def turned(other: float, begin: EdgeCosts | None, turns: int) -> tuple[EdgeCosts | None, float]:
         state = without.with_core_spread(tile, other)
-        return take_turns(part, design, state, bounded, 0 if costs is None else turns, begin)
+        return take_turns(part, design, state, bounded, 0 if costs is None else turns, begin, to_compare=True)
 
     before, least = turned(spread, costs, FEW_TURNS)
     other, found, loss = search_near(spread, before, least, turned)

@@ -117,9 +117,10 @@ def find_structure(
     summed = [term for term in terms if not term.needs_overlap]
     for number in range(_ROUNDS):
         progress("looking for cores out of step")
-        spreads = profile_core_spread(data, summed, hardware, fold_of_block, rng, computing, by_chains)
+        untold = {label: item for label, item in data.items() if label not in by_chains}
+        spreads = profile_core_spread(untold, summed, hardware, fold_of_block, rng, computing)
         told = {label: found.estimate for label, found in spreads.items() if found.estimate is not None}
-        hardware = replace(hardware, core_spread=told)
+        hardware = replace(hardware, core_spread={**told, **by_chains})
         progress("choosing terms")
         chosen = {
             label: choose_terms(item, terms, hardware, fold_of_block, bounded.get(label))
@@ -139,7 +140,7 @@ def find_structure(
         if number == 0:
             computing = launches_that_compute(data, wide, hardware, overlaps)
             used = {label: wide[label] if label in computing else designs[label] for label in data}
-            waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, rng)
+            waves, recounted = _recounted(data, computing, used, hardware, summed, waves, bounded, seed, rng)
             wanted = data.keys() - recounted
         elif settled:
             break
@@ -177,6 +178,9 @@ def find_structure(
         hardware = hardware.with_waves(hardware.cores, {**hardware.residency, **waves.residency})
         if not computing and not edges and not found:
             break
+    # What chains told stands; which other spreads are tenable is asked once, with all that is known by now.
+    told_by_chains = {label: item for label, item in data.items() if label in by_chains}
+    spreads |= profile_core_spread(told_by_chains, summed, hardware, fold_of_block, rng, computing, by_chains)
     left_out = {label: reasons for label, (_, reasons) in chosen.items()}
     return Structure(hardware, waves, spreads, designs, wide, left_out, overlaps)
 
@@ -201,6 +205,7 @@ def _recounted(
     terms: Sequence[Term],
     waves: WaveConstants,
     bounded: Mapping[str, Bounded],
+    seed: int,
     rng: np.random.Generator,
 ) -> tuple[WaveConstants, frozenset[str]]:
     """Count residents of tiles that overlap on launches that compute, all with chains; also say which changed."""
@@ -210,7 +215,7 @@ def _recounted(
         if count is not None:
             residency[label], held[label] = count
     state = hardware.with_waves(hardware.cores, {**hardware.residency, **residency})
-    for label, found in recount_by_chains(data, designs, state, bounded).items():
+    for label, found in recount_by_chains(data, designs, state, bounded, seed).items():
         residency[label] = found
         held[label] = tuple(sorted({*held[label], found}))
     changed = frozenset(label for label, count in residency.items() if count != waves.residency[label])
