@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from harness.cube import dense_cube, device_of, sparse_cube
 from harness.device import load_device
@@ -287,6 +288,20 @@ def test_results_repeat_with_the_seed(coarse):
     assert first.to_contract() != other.to_contract()
     for label, tile in first.tiles.items():
         np.testing.assert_allclose(other.tiles[label].theta, tile.theta)  # only the validation is random
+
+
+def test_a_fit_keeps_to_one_thread_and_gives_the_others_back(coarse):
+    def threads(_=""):
+        seen.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+
+    seen = []
+    with threadpool_limits(2):
+        threads()
+        MODEL.fit(coarse, progress=threads)
+        threads()
+    assert seen[0] == seen[-1] == {2}
+    assert len(seen) > 3
+    assert all(each == {1} for each in seen[1:-1])
 
 
 def test_missing_cells_are_left_out(machine, coarse):

@@ -14,7 +14,7 @@ from models.hardware import Hardware
 from models.idle_channels import waiting_bytes
 from models.limits import Limit
 from models.problem import Problem
-from models.ragged_launches import _distinct, chains, followed, memory_of_waves, outside
+from models.ragged_launches import _distinct, chains, ending_together, followed, memory_of_waves, outside
 from models.terms import ALL_TERMS
 
 TILE = Tile.parse("256x128x32")
@@ -81,6 +81,55 @@ def test_whole_launches_cost_what_they_cost_without_edge_costs():
     waves = next(term for term in TERMS if term.name == "waves")
     for on in (ALL_MECHANISMS, ALL_MECHANISMS - {"wave fill"}, ALL_MECHANISMS - {"tile padding"}):
         np.testing.assert_array_equal(waves.columns(work, HARDWARE, on), waves.columns(work, plain, on))
+
+
+def test_chains_that_were_counted_last_are_kept_but_for_the_same_question_alone():
+    work = problem([(2100, 1900, 320), (500, 512, 320), (512, 512, 320)])
+    rows, found = chains(work, HARDWARE, ALL_MECHANISMS)
+    assert chains(work, HARDWARE, set(ALL_MECHANISMS))[1] is found
+    questions = [
+        (HARDWARE, ALL_MECHANISMS - {"masked edge"}),
+        (HARDWARE, ALL_MECHANISMS - {"tile padding"}),
+        (replace(HARDWARE, cores=11), ALL_MECHANISMS),
+        (replace(HARDWARE, core_spread={TILE.name: 0.1}), ALL_MECHANISMS),
+        (HARDWARE, ALL_MECHANISMS),
+    ]
+    for hardware, on in questions:
+        other, fresh = chains(work, hardware, on)[1], chains(work.take(rows), hardware, on)[1]
+        np.testing.assert_array_equal(other.waves, fresh.waves)
+        np.testing.assert_array_equal(other.late, fresh.late)
+    assert (other.waves == found.waves).all()
+
+
+def test_where_work_is_divisible_or_costs_are_unknown_there_are_no_chains():
+    work = problem([(2100, 1900, 320), (512, 512, 320)])
+    for hardware, on in ((HARDWARE, ALL_MECHANISMS - {"wave quantization"}), (Hardware(cores=20), ALL_MECHANISMS)):
+        rows, found = chains(work, hardware, on)
+        assert rows.size == 0
+        assert found is None
+    rows, _ = chains(work, HARDWARE, ALL_MECHANISMS - {"wave fill"})
+    np.testing.assert_array_equal(rows, [0])
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_whole_launches_are_told_by_their_number_as_with_their_lines(spread):
+    """Against the kernel with the rows and columns that they have, with and without waiting for memory."""
+    costs = replace(COSTS, byte=2e-7, steps=10.0, power=8.0, seconds=1e-5)
+    state = replace(HARDWARE, core_spread={TILE.name: spread}, edges={TILE.name: costs})
+    sides = [(4, 18), (18, 4), (6, 12), (72, 1), (7, 13), (1, 3), (30, 31)]
+    work = problem([(256 * m, 128 * n, k) for m, n in sides for k in (32, 2048)])
+    found = chains(work, state, ALL_MECHANISMS)[1]
+    for row in range(work.size):
+        memory = memory_of_waves(work, state, costs, ALL_MECHANISMS)[row : row + 1]
+        graded = np.where(memory < 0.8, 0.0, np.exp(np.round(16 * np.log(memory)) / 16))
+        together = ending_together(work, state, costs, np.array([*memory] * work.size), ALL_MECHANISMS)[row]
+        lines = np.array([[work.tile_rows[row], work.tile_columns[row], work.along_n[row]]], dtype=np.int64)
+        out = np.zeros((1, 8))
+        whole, late = np.ones((1, 2)), np.zeros((1, 3))
+        rates, levels = core_rates(20, spread), np.array(costs.levels)
+        critical_chains(lines, whole, np.ones(1), late, levels, rates, graded, np.array([together]), out)
+        np.testing.assert_allclose(found.waves[row], out[0, :2] @ [[1, 1], [1, 2]], rtol=1e-12)
+        assert found.waited[row] == pytest.approx(out[0, 5], rel=1e-12)
 
 
 def test_states_of_ragged_launches():

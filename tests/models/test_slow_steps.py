@@ -28,6 +28,8 @@ def test_sizes_at_which_steps_are_slow():
     assert list(found) == ["A off 128 B", "A off 64 B", "A off 16 B", "B off 128 B", "B off 64 B", "B off 16 B"]
     np.testing.assert_array_equal(found["A off 64 B"], [False, False, True, True])
     np.testing.assert_array_equal(found["B off 128 B"], [False, True, False, True])
+    found.clear()
+    assert len(misaligned(WORK, PLAIN)) == 6
     # Rows laid out further apart begin where the wider pitch says.
     apart = misaligned(WORK, replace(PLAIN, pitch_multiple=64))
     assert not any(off.any() for off in apart.values())
