@@ -3,7 +3,7 @@
 B has rows of N elements, two bytes each. Where 2 N is no multiple of the 128-byte cache line (N no multiple of 64),
 every load of a row straddles lines. A grid of step 128 never sees this; a fine line shows little else.
 
-Run: python examples/how_pitch_costs.py [FOLDER]          (about 5 seconds; writes row_pitch.png)
+Run: python examples/how_pitch_costs.py [FOLDER]          (about 10 seconds; writes row_pitch.png)
 """
 
 # %%
