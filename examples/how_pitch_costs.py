@@ -24,7 +24,7 @@ TILE, M, K = "64x128x64", 4096, 4096
 
 # %% The timings
 # The grid teaches the model the launch, the waves and the cache; the lines teach it the pitch, which is zero on
-# every shape of the grid. One tile is enough for the question, and fits in a second.
+# every shape of the grid. One tile is enough for the question, and fits in seconds.
 grid = bundled_cube("h200_bf16_grid").sel(tile=[TILE])
 lines = bundled_cube("h200_bf16_lines")
 lines = lines.isel(sample=lines["tile"].values == TILE)
