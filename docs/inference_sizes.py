@@ -213,6 +213,7 @@ def main() -> None:
     parser.add_argument("--null-draws", type=int, default=4000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=60_103)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of residuals")
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     options = parser.parse_args()
     began = perf_counter()
@@ -235,18 +236,18 @@ def main() -> None:
     with ProcessPoolExecutor(options.workers, initializer=gc.freeze) as pool:
         if "sizes" in options.studies:
             lines += ["## Rejections at nominal 5 % where the mechanism costs nothing", ""]
-            sizes = {kind: rates(pool, partial(judged, kind, None), more, 0.05) for kind in KINDS}
+            sizes = {kind: rates(pool, partial(judged, kind, None), more, 0.05) for kind in options.kinds}
             lines += [*table("test", sizes), ""]
         if "fine sizes" in options.studies:
             lines += ["## Two more, with rows off the cache line, and three K that fill no pipeline", ""]
-            sizes = {kind: rates(pool, partial(judged_on_fine, kind), more, 0.05) for kind in KINDS}
+            sizes = {kind: rates(pool, partial(judged_on_fine, kind), more, 0.05) for kind in options.kinds}
             lines += [*table("test", sizes), ""]
         if "overlap" in options.studies:
             null, little = (
-                {kind: rates(pool, partial(overlap, kind, law), seeds, 0.05) for kind in KINDS}
+                {kind: rates(pool, partial(overlap, kind, law), seeds, 0.05) for kind in options.kinds}
                 for law in ("sum", "small sum")
             )
-            power = {kind: rates(pool, partial(overlap, kind, "overlap"), seeds, 0.01) for kind in KINDS}
+            power = {kind: rates(pool, partial(overlap, kind, "overlap"), seeds, 0.01) for kind in options.kinds}
             both = {
                 kind: {
                     "memory costs of a third add up: overlap at nominal 5 %": null[kind]["overlap"],
@@ -256,7 +257,7 @@ def main() -> None:
                     "memory costs overlap: found at 1 %": power[kind]["overlap"],
                     "they overlap: overlap the better model": power[kind]["better"],
                 }
-                for kind in KINDS
+                for kind in options.kinds
             }
             lines += ["## Sum or overlap", "", *table("landscape", both), ""]
         if "power" in options.studies:
@@ -268,7 +269,7 @@ def main() -> None:
                     ]
                     for what in POWERS
                 }
-                for kind in KINDS
+                for kind in options.kinds
             }
             lines += [f"## Power at 5 % of one test, {len(few)} landscapes", "", *table("mechanism", found), ""]
         if "lack of fit" in options.studies:
