@@ -49,8 +49,8 @@ SMALLEST = 1e-6
 _NOTHING = 1e-9
 """Fall of the logarithm of a squared error that is rounding."""
 
-_COUNTED = 10
-"""With fewer surrogates beyond the observed value than this, the p-value is that of a fitted tail."""
+_COUNTED, _TAIL = 5, 10
+"""With fewer surrogates beyond the observed value than this, the p-value is that of a tail fitted to so many."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,11 @@ class NestedTest:
 def tail_probability(observed: float, null: Array) -> float:
     """Probability of a value as large as the observed one under the null.
 
-    The share of surrogates, counting the observation among them. Where fewer than ten reach it, a tail is fitted to
-    the k largest of them, a tenth and ten at least: exponential, its mean estimated, so that the next value exceeds
-    the k-th by more than x means with probability (1 + x / k)^-k (their ratio has an F distribution). That is no
-    lighter than the chi-squared tail of a squared error. The p-value is given as a millionth at least.
+    The share of surrogates, counting the observation among them. Where fewer than five reach it, a tail is fitted
+    to the k largest of n, a twentieth and ten at least: exponential, its mean estimated. One of n + 1 values that
+    are alike is among the k + 1 largest with probability (k + 1) / (n + 1), and exceeds the least of these by more
+    than x means with probability (1 + x / k)^-k (their ratio has an F distribution). That is exact for exponential
+    tails, and nearly so for those of squared errors, of which many may be zero. It is a millionth at least.
 
     Parameters
     ----------
@@ -111,15 +112,17 @@ def tail_probability(observed: float, null: Array) -> float:
     """
     beyond = int((null >= observed - 1e-12).sum())
     counted = (1.0 + beyond) / (1.0 + null.size)
-    tail = max(_COUNTED, null.size // 10)
-    if beyond >= _COUNTED or null.size < 5 * _COUNTED:
+    tail = max(_TAIL, null.size // 20)
+    if beyond >= _COUNTED or null.size < 5 * _TAIL:
         return counted
     ordered = np.sort(null)
     start, excess = float(ordered[-tail - 1]), ordered[-tail:] - ordered[-tail - 1]
     mean = float(excess.mean())
     if mean <= 0 or observed <= start:
         return counted
-    return max(SMALLEST, tail / null.size * float((1.0 + (observed - start) / mean / tail) ** -tail))
+    return max(
+        SMALLEST, (tail + 1.0) / (null.size + 1.0) * float((1.0 + (observed - start) / mean / tail) ** -tail)
+    )
 
 
 def judge_additions(

@@ -182,22 +182,23 @@ def test_tail_probability_is_a_share_and_then_a_tail():
     null = np.random.default_rng(0).exponential(size=399)
     assert tail_probability(float(np.median(null)), null) == pytest.approx(0.5, abs=0.01)
     assert tail_probability(-1.0, null) == 1.0
-    assert tail_probability(8.0, null) == pytest.approx(np.exp(-8.0), rel=2.0)
+    assert tail_probability(6.0, null) == pytest.approx(np.exp(-6.0), rel=1.0)
     assert tail_probability(1e9, null) == SMALLEST
     values = [tail_probability(x, null) for x in np.linspace(0, 9, 200)]
     assert np.all(np.diff(values) <= 0.005)
     assert tail_probability(1.0, np.zeros(99)) == pytest.approx(0.01)
 
 
-def test_small_p_values_are_not_too_small():
-    # Half chi-squared, as a cost at its bound has it: the tail is fitted to 19 of 199 values.
+@pytest.mark.parametrize("zeros", [0.5, 0.0])
+@pytest.mark.parametrize("degrees", [1, 2])
+def test_p_values_are_at_their_level_counted_and_in_the_tail(zeros, degrees):
+    """Chi-squared, half of it where a cost is at its bound: that of two degrees has the tail that is fitted."""
     rng = np.random.default_rng(1)
-    p_values = []
-    for _ in range(6000):
-        values = np.where(rng.random(200) < 0.5, 0.0, rng.standard_normal(200) ** 2)
-        p_values.append(tail_probability(values[0], values[1:]))
-    for level in (0.05, 0.01, 0.005):
-        assert 0.6 * level <= np.mean(np.array(p_values) <= level) <= 1.3 * level
+    values = np.where(rng.random((40_000, 200)) < zeros, 0.0, rng.chisquare(degrees, (40_000, 200)))
+    p_values = np.array([tail_probability(row[0], row[1:]) for row in values])
+    # Some 2000 and 200 values: 2 and 7 % of standard error: a tail fitted to twice as many is off by 5 % at 5 %.
+    assert np.mean(p_values <= 0.05) == pytest.approx(0.05, rel=0.03)
+    assert 0.8 * 0.005 <= np.mean(p_values <= 0.005) <= 1.15 * 0.005
 
 
 def test_interactions_have_their_sign_and_leave_sums_alone(bench, theta):
