@@ -119,15 +119,18 @@ def test_whole_launches_are_told_by_their_number_as_with_their_lines(spread):
     sides = [(4, 18), (18, 4), (6, 12), (72, 1), (7, 13), (1, 3), (30, 31)]
     work = problem([(256 * m, 128 * n, k) for m, n in sides for k in (32, 2048)])
     found = chains(work, state, ALL_MECHANISMS)[1]
+    memory = memory_of_waves(work, state, costs, ALL_MECHANISMS)
+    assert (memory < 0.8).any()
+    assert (memory > 1.0).any()
+    graded = np.where(memory < 0.8, 0.0, np.exp(np.round(16 * np.log(memory)) / 16))
+    together = ending_together(work, state, costs, memory, ALL_MECHANISMS)
     for row in range(work.size):
-        memory = memory_of_waves(work, state, costs, ALL_MECHANISMS)[row : row + 1]
-        graded = np.where(memory < 0.8, 0.0, np.exp(np.round(16 * np.log(memory)) / 16))
-        together = ending_together(work, state, costs, np.array([*memory] * work.size), ALL_MECHANISMS)[row]
         lines = np.array([[work.tile_rows[row], work.tile_columns[row], work.along_n[row]]], dtype=np.int64)
         out = np.zeros((1, 8))
         whole, late = np.ones((1, 2)), np.zeros((1, 3))
         rates, levels = core_rates(20, spread), np.array(costs.levels)
-        critical_chains(lines, whole, np.ones(1), late, levels, rates, graded, np.array([together]), out)
+        bytes_of, ending = graded[row : row + 1], together[row : row + 1]
+        critical_chains(lines, whole, np.ones(1), late, levels, rates, bytes_of, ending, out)
         np.testing.assert_allclose(found.waves[row], out[0, :2] @ [[1, 1], [1, 2]], rtol=1e-12)
         assert found.waited[row] == pytest.approx(out[0, 5], rel=1e-12)
 
