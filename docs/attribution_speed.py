@@ -30,6 +30,7 @@ from attrib.stages import BestTile, FixedTile, Pad, Split, Stage, StageResult, d
 from harness.landscapes import bundled_cube
 from harness.tile import Tile
 from models.additive import AdditiveModel
+from models.all_terms import AllTerms
 from models.design import Design
 from models.hardware import Hardware
 from models.problem import Problem
@@ -110,10 +111,13 @@ def planted_model(cube: xr.Dataset, seed: int = 0) -> FitResult:
             kept = old.get(column.coefficient.name)
             if kept is not None and item.theta[kept] > 0:
                 planted[j] = item.theta[kept]
-        draws = planted * (1.0 + 0.03 * rng.standard_normal((DRAWS, planted.size)))
-        names = tuple(term.name for term in design.terms)
+        draws = np.maximum(planted * (1.0 + 0.03 * rng.standard_normal((DRAWS, planted.size))), 0.0)
+        terms = tuple(term.name for term in design.terms)
+        names = tuple(column.coefficient.name for column in design.columns(hardware))
+        # Two games with all mechanisms, as where every term was chosen: that of the fit, and that of the intervals.
+        every = AllTerms(terms, names, 1.01 * planted, draws, np.zeros(planted.size))
         tiles[label] = replace(
-            item, terms=names, theta=planted, draws=np.maximum(draws, 0.0), too_large=np.zeros(planted.size)
+            item, terms=terms, theta=planted, draws=draws, too_large=np.zeros(planted.size), all_terms=every
         )
     return replace(base, tiles=tiles)
 

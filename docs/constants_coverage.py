@@ -3,9 +3,10 @@
 ``PYTHONPATH=. python docs/constants_coverage.py --draws 500 --workers 16 > docs/constants_coverage.md``
 
 Three studies. *Planted*: additive landscapes with known constants, lack of fit of 1 to 3 % that neighbours share,
-and noise. *Null*: the same without waves, misaligned rows, masked K, spills and idle channels: nothing is there to
-be found. *Simulated*: event-level twins with other numbers, which no additive model describes; they are reported as
-they are, with no claim to a rate.
+and noise; beside the constants, how often intervals of costs hold theirs, and how often those of draws that keep
+the choices of the fit do. *Null*: the same without waves, misaligned rows, masked K, spills and idle channels:
+nothing is there to be found. *Simulated*: event-level twins with other numbers, which no additive model describes;
+they are reported as they are, with no claim to a rate.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from harness.twin import B580, Chip, Twin
 from models.additive import AdditiveModel
 from models.fill_levels import fill_levels
 from models.hardware import Hardware
-from models.planted import planted_cube
+from models.planted import Planted, planted_cube
+from models.planted_truth import true_coefficients
+from models.result import FitResult
 
 SEED = 82_000
 NOMINAL = 24e6
@@ -48,6 +51,10 @@ NAMES = (
 )
 
 
+SAME = 1e-9
+"""Relative differences below this are rounding."""
+
+COST = "cost: "
 STUDIES = ("planted", "null", "simulated")
 GRADUAL = (
     "Caches of the twins lose gradually: a half at the size that is called true here, some of it long before. The\n"
@@ -66,6 +73,8 @@ class Outcome:
     values: tuple[float, ...]
     kind: str
     identified: bool
+    own: tuple[float, ...] = ()
+    """Of a cost, the ends of the interval of draws that keep the choices of the fit."""
 
     @property
     def covers(self) -> bool:
@@ -73,8 +82,13 @@ class Outcome:
         if self.truth is None or not self.values:
             return False
         if self.kind == "interval":
-            return self.values[0] <= self.truth <= self.values[-1]
+            return self.within(self.values)
         return any(abs(value - self.truth) <= 1e-6 * self.truth for value in self.values)
+
+    def within(self, ends: tuple[float, ...]) -> bool:
+        """Whether an interval holds the truth, but for rounding."""
+        truth = 0.0 if self.truth is None else self.truth
+        return ends[0] <= truth * (1 + SAME) and truth * (1 - SAME) <= ends[-1]
 
 
 def axes(rng: np.random.Generator) -> Grid:
@@ -162,6 +176,24 @@ def planted(number: int, null: bool = False) -> list[Outcome]:
         if null:
             true = {name: None if name != "base_overhead_s" else value for name, value in true.items()}
         found += outcomes(fit.tiles[label].constants, true, label == tiles[0])
+        found += costs_of(plan, fit, label, label == tiles[0])
+    return found
+
+
+def costs_of(plan: Planted, fit: FitResult, label: str, first: bool) -> list[Outcome]:
+    """Compare the costs of one tile, under the names of their terms; the launch, which tiles share, once."""
+    tile = fit.tiles[label]
+    ends = np.percentile(tile.draws, [2.5, 97.5], axis=0, method="weibull").T
+    found = []
+    for estimate, truth, own in zip(tile.estimates, true_coefficients(plan, fit, label), ends, strict=True):
+        if np.isnan(truth) or estimate.lower is None or estimate.upper is None:
+            continue
+        if first or estimate.name != "launch":
+            interval = (estimate.lower, estimate.upper)
+            name = f"{COST}{estimate.term}"
+            found.append(
+                Outcome(name, truth, estimate.estimate, interval, "interval", True, tuple(map(float, own)))
+            )
     return found
 
 
@@ -270,6 +302,22 @@ def table(rows: Iterable[list[Outcome]], null: bool = False) -> None:
         out(f"| {share(exact, len(told)) if discrete else '-'} | {sized if discrete else 'interval'} |\n")
 
 
+def costs(rows: Iterable[list[Outcome]]) -> None:
+    """Print one line a term: its costs, all coefficients and tiles together."""
+    out = sys.stdout.write
+    every = [outcome for row in rows for outcome in row if outcome.name.startswith(COST)]
+    out("\nCosts of the chosen terms, all coefficients of all tiles:\n\n")
+    out(
+        "| term | costs | in the interval | in that of draws that keep the choices of the fit |\n"
+        "|---|---:|---:|---:|\n"
+    )
+    for name in [*sorted({outcome.name for outcome in every}), ""]:
+        asked = [outcome for outcome in every if outcome.name.startswith(name)]
+        told, own = (sum(found) for found in zip(*((o.covers, o.within(o.own)) for o in asked), strict=True))
+        title = name.removeprefix(COST) or "**all**"
+        out(f"| {title} | {len(asked)} | {share(told, len(asked))} | {share(own, len(asked))} |\n")
+
+
 def share(count: int, of: int) -> str:
     """Per cent with two standard errors."""
     if of == 0:
@@ -299,7 +347,10 @@ def main() -> None:
             out(f"\n## {title}: {count}\n\n")
             if study is simulated:
                 out(GRADUAL)
-            table(pool.map(study, range(count)), null)
+            rows = list(pool.map(study, range(count)))
+            table(rows, null)
+            if not null and study is not simulated:
+                costs(rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ Estimation goes in steps, each on Gram matrices per block of (M, N):
    (:mod:`models.select`), which memory costs hide behind computing, or hide it (:mod:`models.overlap`), and what
    ragged launches wait for (:mod:`models.ragged_launches`) are found by turns (:mod:`models.structure`);
 4. all tiles are solved jointly, the launch cost shared (:mod:`models.joint`), and drawn again under other lack of
-   fit (:mod:`models.draws`).
+   fit (:mod:`models.draws`) and, for intervals of coefficients and constants, under other tenable choices
+   (:mod:`models.open_choices`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from harness.fingerprint import fingerprint
 from harness.samples import Samples
 from models.blocks import Blocks, fold_labels
 from models.cells import Cells
-from models.constants.alternatives import solved_alternatives
 from models.constants.collect import Profiled, with_constants
 from models.constants.propose import with_remedies
 from models.core_count import count_cores_of_tiles
@@ -38,6 +38,7 @@ from models.device_search import DeviceSearch, search_device
 from models.draws import TileResiduals, draw_coefficients
 from models.hardware import Hardware
 from models.joint import JointSystem
+from models.open_choices import draw_open_choices, with_open_choices
 from models.overlap_tiles import predicted, prepare_overlapping
 from models.result import FitResult
 from models.term import Term
@@ -208,22 +209,27 @@ class AdditiveModel:
             for label in data
         }
         say("trying what the timings leave open")
-        others = solved_alternatives(
+        undecided = draw_open_choices(
             data,
-            {label: part.design for label, part in prepared.items()},
+            fits,
             self.terms,
             hardware,
             [("cache_bytes", cache), ("channels", channels.channels), *spreads.items()],
-            {label: fits[label].theta for label in overlapping},
             {label: overlaps[label].how for label in overlapping},
+            cells,
             own,
         )
         profiled = Profiled(
-            structure.waves, cache, channels, device_found.granules, device_found.effective, spreads, others
+            structure.waves, cache, channels, device_found.granules, device_found.effective, spreads, undecided
         )
         fits = {
             label: replace(
-                with_constants(label, fit, profiled, hardware),
+                with_constants(
+                    label,
+                    with_open_choices(fit, undecided[label]) if undecided else fit,
+                    profiled,
+                    hardware,
+                ),
                 overlap=overlaps[label].how if label in overlapping else None,
             )
             for label, fit in fits.items()

@@ -12,6 +12,7 @@ from harness.device import DeviceRecord
 from harness.errors import DeviceError, InputError
 from harness.store import atomic_path
 from harness.tile import Tile
+from models.all_terms import AllTerms
 from models.conformal import ConformalIntervals
 from models.constants.constant import Constant
 from models.hardware import Hardware
@@ -19,7 +20,7 @@ from models.hull import MeasuredHull
 from models.overlap import Overlap
 from models.result import Estimate, FitResult, TileFit
 
-FORMAT = 12
+FORMAT = 13
 """Version of the file."""
 
 
@@ -92,6 +93,7 @@ def _tile_to_dict(fit: TileFit) -> dict[str, Any]:
         "hull": fit.hull.to_dict(),
         "paths": [list(pair) for pair in fit.paths],
         "overlap": None if fit.overlap is None else fit.overlap.to_dict(),
+        "all_terms": None if fit.all_terms is None else fit.all_terms.to_dict(),
     }
 
 
@@ -114,4 +116,5 @@ def _tile_from_dict(data: dict[str, Any]) -> TileFit:
         hull=MeasuredHull.from_dict(data["hull"]),
         paths=tuple((int(a), int(b)) for a, b in data["paths"]),
         overlap=None if data["overlap"] is None else Overlap.from_dict(data["overlap"]),
+        all_terms=None if data["all_terms"] is None else AllTerms.from_dict(data["all_terms"]),
     )

@@ -79,5 +79,6 @@ def true_model(planted: Planted, fit: FitResult) -> FitResult:
             draws=np.empty((0, theta.size)),
             too_large=np.zeros(theta.size),
             overlap=None,
+            all_terms=None,
         )
     return replace(fit, hardware=planted.hardware, tiles=tiles)

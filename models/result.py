@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.device import DeviceRecord
 from harness.errors import FitError, InputError
 from harness.tile import Tile
+from models.all_terms import AllTerms
 from models.conformal import PATHS, ConformalIntervals
 from models.constants.constant import Constant as Constant
 from models.design import ALL_MECHANISMS, Design
@@ -35,7 +36,8 @@ class Estimate:
     ----------
     term, name, unit, meaning : str
     estimate, lower, upper : float or None
-        Cost in ``unit`` and its 95 % interval (:mod:`models.draws`); ``None`` when not identifiable.
+        Cost in ``unit`` and its 95 % interval, which keeps no choice of terms and open constants
+        (:mod:`models.open_choices`); ``None`` when not identifiable.
     share : float
         Mean share of the measured time, a fraction.
     identifiable : bool
@@ -72,7 +74,8 @@ class TileFit:
     theta : ndarray, shape (p,)
         Coefficients in design order; 0 where not identifiable.
     draws : ndarray, shape (draws, p)
-        Coefficients under other lack of fit of the kind that the residuals show (:mod:`models.draws`).
+        Coefficients under other lack of fit of the kind that the residuals show, with the terms and constants of
+        the fit (:mod:`models.draws`).
     too_large : ndarray, shape (p,)
         Mean error of ``theta`` if every cost that may be nothing is nothing.
     n : int
@@ -90,6 +93,8 @@ class TileFit:
     overlap : Overlap or None
         How memory costs hide behind computing, or computing behind them (:mod:`models.overlap`); ``None`` where
         they add up.
+    all_terms : AllTerms or None
+        The model without a choice of terms, for intervals; ``None`` where nothing was drawn.
     """
 
     tile: Tile
@@ -109,6 +114,7 @@ class TileFit:
     hull: MeasuredHull
     paths: tuple[tuple[int, int], ...]
     overlap: Overlap | None = None
+    all_terms: AllTerms | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ class FitResult:
     tiles : mapping of tile label to TileFit
     blocks, folds, seed : int
         How it was validated. Constants and the choice of terms are made on all blocks and held fixed in folds and
-        draws: held-out errors and intervals are conditional on them.
+        draws: held-out errors are conditional on them, intervals of shares on the constants.
     timings : str
         Fingerprint of the cube that it was fitted to (:mod:`harness.fingerprint`).
     too_few : mapping of tile label to int
@@ -166,17 +172,34 @@ class FitResult:
     @cached_property
     def mechanisms(self) -> tuple[str, ...]:
         """Mechanisms that cost something on some tile, in the order of the terms."""
-        found: dict[str, None] = {}
-        for fit in self.tiles.values():
-            for term in ALL_TERMS:
-                costs = [e.estimate for e in fit.estimates if e.term == term.name and e.estimate]
-                if costs and term.name in fit.terms:
-                    found.update(dict.fromkeys(term.mechanisms))
-                    if term.needs_tile:
+        found: set[str] = set()
+        for label, fit in self.tiles.items():
+            for column, cost in zip(self.design(label).columns(self.hardware), fit.theta, strict=True):
+                if cost:
+                    found.update(column.term.mechanisms)
+                    if column.term.needs_tile:
                         # Switching padding off makes every count of tiles and steps fractional.
-                        found["tile padding"] = None
+                        found.add("tile padding")
         order = [name for term in ALL_TERMS for name in term.mechanisms]
         return tuple(sorted(found, key=order.index))
+
+    def with_all_terms(self) -> FitResult | None:
+        """Return the model without a choice of terms, for times and shares; ``None`` where nothing was drawn."""
+        tiles = {}
+        for label, fit in self.tiles.items():
+            if (every := fit.all_terms) is None:
+                return None
+            tiles[label] = replace(
+                fit,
+                terms=every.terms,
+                left_out={},
+                estimates=(),
+                theta=every.theta,
+                draws=every.draws,
+                too_large=every.too_large,
+                all_terms=None,
+            )
+        return replace(self, tiles=tiles)
 
     def design(self, label: str) -> Design:
         """Return the design of one tile's model.

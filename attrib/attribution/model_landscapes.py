@@ -95,7 +95,17 @@ class ModelLandscapes:
         self.fit = fit
         self.mechanisms = fit.mechanisms
         self.exact = len(self.mechanisms) <= most_exact
-        self._pairs, self._seed = pairs, seed
+        self._pairs, self._seed, self._most_exact = pairs, seed, most_exact
+
+    @cached_property
+    def of_all_terms(self) -> ModelLandscapes | None:
+        """Those of the model without a choice of terms, which intervals come from; ``None`` where there is none."""
+        every = self.fit.with_all_terms()
+        if every is None:
+            return None
+        return ModelLandscapes(
+            self.landscape, every, most_exact=self._most_exact, pairs=self._pairs, seed=self._seed
+        )
 
     @cached_property
     def sample(self) -> ShapleySample:
@@ -163,7 +173,7 @@ class ModelLandscapes:
         every = sorted(
             {index for route in routes for index in route.tiles}, key=lambda i: self.landscape.tiles[i].name
         )
-        game = _Game(self, routes, every, whole, derive)
+        game = _Game(self, routes, every, whole, derive, workers)
         values = np.empty((codes.size, len(routes), RAW_QUANTITIES))
         slopes = np.zeros((codes.size if derive else 0, len(routes), game.coefficients, RAW_QUANTITIES))
         times = np.empty((len(routes), *game.shape))
@@ -187,7 +197,13 @@ class _Game:
     """One grid and some routes, ready to be played by any coalition in any thread."""
 
     def __init__(
-        self, models: ModelLandscapes, routes: Sequence[Route], tiles: Sequence[int], whole: bool, derive: bool
+        self,
+        models: ModelLandscapes,
+        routes: Sequence[Route],
+        tiles: Sequence[int],
+        whole: bool,
+        derive: bool,
+        workers: int | None,
     ) -> None:
         grid = models.landscape
         depth = grid.K if whole else grid.K[-1:]
@@ -199,7 +215,7 @@ class _Game:
         self.fit = models.fit
         self.labels = tuple(grid.tiles[index].name for index in tiles)
         self.coalitions = [models.coalition(int(code)) for code in models.sample.codes]
-        self.states, self.banks = term_states(models.fit, self.labels, shapes, self.coalitions, derive)
+        self.states, self.banks = term_states(models.fit, self.labels, shapes, self.coalitions, derive, workers)
         self.problems = {
             label: models.fit.problem(label, *np.ascontiguousarray(shapes.T))
             for label, separable in zip(self.labels, self.states.separable, strict=True)

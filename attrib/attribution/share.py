@@ -37,18 +37,21 @@ class Share:
     def of(cls, value: float, draws: Array, too_large: float = 0.0, monte_carlo: float | None = None) -> Share:
         """Make a share of its estimate and its draws, shape (draws,).
 
-        Up to two hundred draws the interval is 1.96 of their standard deviations to either side: extreme
-        percentiles of so few are too narrow. ``too_large`` is what the estimate exceeds the truth by on average, if
-        costs that may be nothing are nothing (:mod:`models.draws`): since they need not be, the interval reaches as
-        far again on that side and stays where it is on the other.
+        Up to two hundred draws the interval is 1.96 of their root mean square distances from the estimate to either
+        side: extreme percentiles of so few are too narrow, and where draws lie about another model's estimate, the
+        squares of both add up (Buckland, Burnham and Augustin, Biometrics 53, 1997). Of more draws it is that of
+        their percentiles, as far as it takes to hold the estimate. ``too_large`` is what the estimate exceeds the
+        truth by on average, if costs that may be nothing are nothing (:mod:`models.draws`): since they need not be,
+        the interval reaches as far again on that side and stays where it is on the other.
         """
         if draws.size < 2 or not np.isfinite(draws).all():
             return cls(value, None, None, monte_carlo)
         if draws.size <= _FEW_DRAWS:
-            reach = 1.96 * float(np.std(draws, ddof=1))
+            reach = 1.96 * float(np.sqrt(np.sum((draws - value) ** 2) / (draws.size - 1)))
             low, high = value - reach, value + reach
         else:
             low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+            low, high = min(low, value), max(high, value)
         return cls(value, low - max(0.0, too_large), high - min(0.0, too_large), monte_carlo)
 
 

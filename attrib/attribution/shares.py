@@ -10,9 +10,11 @@ What was measured of a stage is split without remainder:
 
 A share can be negative: a launch cost, for one, damps the steps of small shapes.
 
-Intervals come from draws of the coefficients (:mod:`models.draws`): hardware constants, the choice of terms and the
-noise are taken as known. Sending every draw through every stage under every coalition would take hours; a draw
-moves a quantity by its derivative at the estimate instead, taken at fixed decisions
+Intervals come from the model of all terms (:mod:`models.all_terms`), whose shares are worked out beside those of
+the fit: its draws lie about its own estimates, and how far these are from the fit's is a part of the uncertainty.
+A mechanism that was not found has a share of zero, and an interval of what that model may charge it. Hardware
+constants and the noise are taken as known. Sending every draw through every stage under every coalition would take
+hours; a draw moves a quantity by its derivative at the estimate instead, taken at fixed decisions
 (:mod:`attrib.attribution.stage_kernels`). Tests compare this with draws that decide anew.
 """
 
@@ -131,26 +133,50 @@ def attribute_stages(
         else:
             routes[place] = route
     whole = any(quantity.whole for quantity in chosen) or any(route.whole for route in routes.values())
-    played: tuple[Worths, list[int]] | None = None
-    if routes:
-        played = models.worths(
-            list(routes.values()), whole=whole, derive=models.draws > 1, workers=workers, progress=progress
-        )
+    # Two games where terms were chosen: that of the fit, and that of all terms, which has the draws.
+    games = [models] if models.of_all_terms is None else [models, models.of_all_terms]
+    every = sum(game.sample.codes.size for game in games)
+    played: list[tuple[ModelLandscapes, Worths, list[int]]] = []
+    for game in games if routes else ():
+        before = sum(earlier.sample.codes.size for earlier, *_ in played)
+
+        def report(done: int, _: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + done, every)
+
+        derive = game is games[-1] and game.draws > 1
+        worths = game.worths(list(routes.values()), whole=whole, derive=derive, workers=workers, progress=report)
+        played.append((game, *worths))
     out = []
     for place, (stage, result) in enumerate(stages):
-        if place in refused or played is None:
+        if place in refused:
             out.append(StageAttribution(stage.name, {}, dict.fromkeys(quantities, refused[place])))
             continue
         position = list(routes).index(place)
-        sharing = _Sharing(models, stage, result, played[0], played[1], position, errors, ideal)
+        of_fit, *beside = (
+            _Sharing(game, stage, result, worths, tiles, position, errors, ideal) for game, worths, tiles in played
+        )
         found, missing = {}, {}
         for quantity in chosen:
             try:
-                found[quantity.key] = sharing.attribution(quantity)
+                found[quantity.key] = of_fit.attribution(quantity, *beside)
             except NotApplicableError as error:
                 missing[quantity.key] = str(error)
         out.append(StageAttribution(stage.name, found, missing))
     return tuple(out)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a model says of one quantity of one stage, by mechanism, beside the floor and the unexplained rest."""
+
+    measured: float
+    noise: float
+    everything: float
+    values: dict[str, float]
+    draws: dict[str, Array]
+    too_large: dict[str, float]
+    errors: dict[str, float]
 
 
 class _Sharing:
@@ -191,8 +217,40 @@ class _Sharing:
             self.moves = np.einsum("pcq,dc->pdq", slopes, models.departures(tiles), optimize=True)
             self.too_large = np.einsum("pcq,c->pq", slopes, models.too_large(tiles))
 
-    def attribution(self, quantity: Quantity) -> Attribution:
-        """Share out one quantity."""
+    def attribution(self, quantity: Quantity, beside: _Sharing | None = None) -> Attribution:
+        """Share out one quantity; draws are those of another model of the same stage, where there is one."""
+        own = self.parts(quantity)
+        drawn = own if beside is None else beside.parts(quantity)
+        # The model of all terms names its mechanisms in their order, most often those of the fit among them.
+        models = (self.models,) if beside is None else (beside.models, self.models)
+        order = [*dict.fromkeys(name for one in models for name in one.mechanisms), FLOOR, UNEXPLAINED]
+        draws = drawn.draws[FLOOR].size
+        nothing = np.zeros(draws)
+        values = {name: own.values.get(name, 0.0) for name in order}
+        samples = {name: drawn.draws.get(name, nothing) for name in order}
+        samples[UNEXPLAINED] = samples[UNEXPLAINED] + (drawn.noise - own.noise)  # noise is the same in both
+        too_large = {name: drawn.too_large.get(name, 0.0) for name in order}
+        shares = {
+            name: Share.of(values[name], samples[name], too_large[name], own.errors.get(name)) for name in order
+        }
+        shares[NOISE], samples[NOISE], too_large[NOISE] = Share(own.noise), np.full(draws, own.noise), 0.0
+        correlation, error = self._steps(quantity)
+        return Attribution(
+            self.stage.name,
+            quantity.key,
+            quantity.unit,
+            own.measured,
+            shares,
+            own.everything,
+            correlation,
+            error,
+            draws,
+            samples,
+            too_large,
+        )
+
+    def parts(self, quantity: Quantity) -> _Parts:
+        """Work out what each mechanism, the floor and the rest have of one quantity, with draws of each."""
         row = quantity.matrix_row()
         places = [place for place, _ in quantity.weights]
         name, offset = self.stage.name, 0.0
@@ -214,37 +272,25 @@ class _Sharing:
         told = self.operator @ worth
         floor, everything = float(told[-2]) + offset, float(told[-1]) + offset
         moves = self.moves[..., places] @ row[places]
-        errors: Sequence[float | None] = [None] * len(self.models.mechanisms)
+        players = self.models.mechanisms
+        errors: Sequence[float] = ()
         if not self.models.exact:
             errors = self.models.sample.standard_error(worth).tolist()
-        names = (*self.models.mechanisms, FLOOR, UNEXPLAINED)
-        estimates = [*told[:-2].tolist(), floor, measured + offset - noise - everything]
+        names = (*players, FLOOR, UNEXPLAINED)
+        values = [*told[:-2].tolist(), floor, measured + offset - noise - everything]
         draws = [
-            *(value + move for value, move in zip(estimates[:-1], moves[:-1], strict=True)),
-            estimates[-1] - moves[-1],
+            *(value + move for value, move in zip(values[:-1], moves[:-1], strict=True)),
+            values[-1] - moves[-1],
         ]
         excess = self.too_large[:, places] @ row[places]
-        too_large = dict(zip(names, [*excess[:-1].tolist(), -float(excess[-1])], strict=True)) | {NOISE: 0.0}
-        shares = {
-            label: Share.of(value, values, too_large[label], error)
-            for label, value, values, error in zip(names, estimates, draws, [*errors, None, None], strict=True)
-        }
-        shares[NOISE] = Share(noise)
-        samples = dict(zip(names, draws, strict=True))
-        samples[NOISE] = np.full(moves.shape[1], noise)
-        correlation, error = self._steps(quantity)
-        return Attribution(
-            name,
-            quantity.key,
-            quantity.unit,
+        return _Parts(
             measured + offset,
-            shares,
+            noise,
             everything,
-            correlation,
-            error,
-            int(moves.shape[1]),
-            samples,
-            too_large,
+            dict(zip(names, values, strict=True)),
+            dict(zip(names, draws, strict=True)),
+            dict(zip(names, [*excess[:-1].tolist(), -float(excess[-1])], strict=True)),
+            dict(zip(players, errors, strict=False)),
         )
 
     def _steps(self, quantity: Quantity) -> tuple[float, float]:

@@ -11,9 +11,12 @@ Terms are kept apart by limit and by resource, and put together when a coalition
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -65,8 +68,8 @@ class TermBanks:
     ----------
     times : ndarray, shape (state, cell)
         Seconds that a term costs at the estimated coefficients.
-    columns : ndarray, shape (column, cell)
-        Design columns; none where no derivatives are wanted.
+    columns : ndarray of float32, shape (column, cell)
+        Design columns, of which there may be gigabytes; none where no derivatives are wanted.
     divisible : ndarray of bool, shape (mask, cell)
     last_waves : ndarray, shape (state, 3, cell)
         Shares of computing and of bytes that last waves have, and how long memory is waited for
@@ -74,7 +77,7 @@ class TermBanks:
     """
 
     times: Array
-    columns: Array
+    columns: NDArray[np.float32]
     divisible: NDArray[np.bool_]
     last_waves: Array
 
@@ -125,7 +128,12 @@ _CHECKED = 400
 
 
 def term_states(
-    fit: FitResult, labels: Sequence[str], shapes: Index, coalitions: Sequence[frozenset[str]], derive: bool
+    fit: FitResult,
+    labels: Sequence[str],
+    shapes: Index,
+    coalitions: Sequence[frozenset[str]],
+    derive: bool,
+    workers: int | None = None,
 ) -> tuple[CoalitionStates, TermBanks]:
     """Evaluate all terms of some tiles under some coalitions.
 
@@ -140,6 +148,8 @@ def term_states(
         Mechanisms that are on.
     derive : bool
         Whether to keep the columns.
+    workers : int, optional
+        Threads, a tile each; by default one a processor.
     """
     cells, count = shapes.shape[0], len(coalitions)
     bank = _Bank(cells, derive)
@@ -148,32 +158,38 @@ def term_states(
     times = np.full((count, len(labels), MOST_LIMITS, most), NOTHING, dtype=np.int64)
     columns = np.full((count, MOST_LIMITS, sum(sizes)), NOTHING, dtype=np.int64)
     loose, last = np.full((2, count, len(labels)), NOTHING, dtype=np.int64)
-    numbers = np.ones(count, dtype=np.int64)
     resources = np.zeros((len(labels), most), dtype=np.int64)
     of_columns = np.zeros(sum(sizes), dtype=np.int64)
     powers = np.full(len(labels), LONGER)
-    separable = []
-    start = 0
-    for place, (label, size) in enumerate(zip(labels, sizes, strict=True)):
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+
+    def fill(place: int) -> tuple[bool, list[int]]:
+        """Fill in one tile; say whether it is made of parts, and how many limits each coalition has."""
+        label, span = labels[place], slice(int(starts[place]), int(starts[place + 1]))
         problem = fit.problem(label, *np.ascontiguousarray(shapes.T))
-        separable.append(_is_separable(fit, label, problem, coalitions))
-        how = fit.tiles[label].overlap
+        made_of_parts = _is_separable(fit, label, problem, coalitions)
+        how, several = fit.tiles[label].overlap, [1] * count
         if how is not None:
             powers[place] = how.power
             design = fit.design(label)
             kinds = [RESOURCES.get(term.resource, 0) for term in design.terms]
             resources[place, : len(kinds)] = kinds
-            of_columns[start : start + size] = [RESOURCES.get(r, 0) for r in design.resources(fit.hardware)]
-        if separable[-1]:
+            of_columns[span] = [RESOURCES.get(r, 0) for r in design.resources(fit.hardware)]
+        if made_of_parts:
             tile = _Tile(fit, label, problem, bank)
             for row, on in enumerate(coalitions):
                 loose[row, place], found = tile.states(on)
                 last[row, place] = tile.last_wave(on)
-                numbers[row] = max(numbers[row], len(found))
+                several[row] = len(found)
                 for limit, (states, places) in enumerate(found):
                     times[row, place, limit, : len(states)] = states
-                    columns[row, limit, start : start + size] = places
-        start += size
+                    columns[row, limit, span] = places
+        return made_of_parts, several
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        filled = list(pool.map(fill, range(len(labels))))
+    separable = [made_of_parts for made_of_parts, _ in filled]
+    numbers = np.max([several for _, several in filled], axis=0).astype(np.int64)
     found_states = CoalitionStates(
         times, columns, loose, last, numbers, resources, of_columns, powers, tuple(separable)
     )
@@ -181,27 +197,32 @@ def term_states(
 
 
 class _Bank:
-    """Rows of the banks as they are found."""
+    """Rows of the banks as they are found, by several threads at once."""
 
-    def __init__(self, cells: int, derive: bool) -> None:
-        self.cells, self.derive = cells, derive
+    def __init__(self, cells: int, derive: bool, kind: type = np.float32) -> None:
+        self.cells, self.derive, self.kind = cells, derive, kind
         self.times: list[Array] = []
-        self.columns: list[Array] = []
+        self.columns: list[NDArray[Any]] = []
         self.divisible: list[NDArray[np.bool_]] = []
         self.last_waves: list[Array] = []
+        self.lock = Lock()
+
+    def put(self, rows: list[NDArray[Any]], row: NDArray[Any]) -> int:
+        """Append a row to one of the lists; return where it is."""
+        with self.lock:
+            rows.append(row)
+            return len(rows) - 1
 
     def add(self, matrix: Array, theta: Array, silent: NDArray[np.bool_]) -> tuple[int, Index]:
         """Put a term's time and its columns into the banks, unless they are zero; return where they are."""
         state = NOTHING
         cost = np.asarray(matrix @ theta)
         if cost.any():
-            state = len(self.times)
-            self.times.append(cost)
+            state = self.put(self.times, cost)
         places = np.full(theta.size, NOTHING, dtype=np.int64)
         if self.derive:
             for j in np.flatnonzero(~silent & matrix.any(axis=0)):
-                places[j] = len(self.columns)
-                self.columns.append(np.ascontiguousarray(matrix[:, j]))
+                places[j] = self.put(self.columns, matrix[:, j].astype(self.kind))
         return state, places
 
     def close(self) -> TermBanks:
@@ -212,7 +233,7 @@ class _Bank:
 
         last = np.stack(self.last_waves) if self.last_waves else np.empty((0, 3, self.cells))
         return TermBanks(
-            stack(self.times, np.float64), stack(self.columns, np.float64), stack(self.divisible, np.bool_), last
+            stack(self.times, np.float64), stack(self.columns, self.kind), stack(self.divisible, np.bool_), last
         )
 
 
@@ -253,8 +274,7 @@ class _Tile:
         last = LastWave.of(self.problem, self.fit.hardware, consulted)
         if not last.work.any() and np.all(last.waited == 1.0):
             return NOTHING
-        self.bank.last_waves.append(np.stack([last.work, last.traffic, last.waited]))
-        return len(self.bank.last_waves) - 1
+        return self.bank.put(self.bank.last_waves, np.stack([last.work, last.traffic, last.waited]))
 
     def _term(self, index: int, term: Term, limit: Limit | None, on: frozenset[str]) -> tuple[int, Index]:
         # What does not override the limits costs the same under each.
@@ -280,8 +300,7 @@ class _Tile:
         mask = bounded(self.problem, slots, consulted)
         if not mask.any():
             return NOTHING
-        self.bank.divisible.append(mask)
-        return len(self.bank.divisible) - 1
+        return self.bank.put(self.bank.divisible, mask)
 
 
 class _Answers:
@@ -309,7 +328,7 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
     last equally long, rounding may choose the other: times must agree, columns almost everywhere.
     """
     some = problem.take(np.unique(np.linspace(0, problem.size - 1, min(problem.size, _CHECKED)).astype(np.int64)))
-    bank = _Bank(some.size, True)
+    bank = _Bank(some.size, True, np.float64)
     tile = _Tile(fit, label, some, bank)
     tile.silent = np.zeros(tile.silent.shape, dtype=np.bool_)
     everyone = max(coalitions, key=len)

@@ -195,8 +195,8 @@ def _intervals(analysis: Analysis) -> Figure:
         margin={"l": 130, "r": 24, "t": 48, "b": 56},
     )
     caption = (
-        "Whiskers are 95 % intervals that allow for lack of fit shared by neighbouring shapes: a mechanism matters "
-        "where its whisker keeps clear of zero."
+        "Whiskers are 95 % intervals that allow for lack of fit shared by neighbouring shapes and for terms that "
+        "were not chosen: a mechanism matters where its whisker keeps clear of zero."
     )
     return Figure("intervals", "How sure the shares are", caption, data, form)
 

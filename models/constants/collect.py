@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from models.constants.alternatives import Alternative, with_open_constants
 from models.constants.channel_pairs import ChannelPair
 from models.constants.constant import IDENTIFIED, Constant, Profile, not_identifiable
 from models.constants.granules import Granules
 from models.constants.rates import continuous_constants
 from models.hardware import Hardware
+from models.open_costs import OpenCosts
 from models.result import TileFit
 from models.waves import WaveConstants, WaveProfile
 
@@ -32,8 +32,8 @@ class Profiled:
         Residencies of effective tiles.
     spreads : mapping of tile label to Constant
         How far cores fall out of step.
-    others : sequence of Alternative
-        Costs under choices that are tenable, those of the fit first.
+    costs : mapping of tile label to OpenCosts
+        Draws of the costs under all choices that are tenable, where there are any.
     """
 
     waves: WaveConstants | None
@@ -42,7 +42,7 @@ class Profiled:
     granules: Mapping[str, Granules] = field(default_factory=dict)
     effective: Mapping[str, Constant] = field(default_factory=dict)
     spreads: Mapping[str, Constant] = field(default_factory=dict)
-    others: Sequence[Alternative] = ()
+    costs: Mapping[str, OpenCosts] = field(default_factory=dict)
 
 
 def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardware) -> TileFit:
@@ -52,6 +52,7 @@ def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardw
     ----------
     label : str
     fit : TileFit
+        With intervals under all tenable choices (:func:`models.open_choices.with_open_choices`).
     profiled : Profiled
     hardware : Hardware
         With the cores and residencies of the fit.
@@ -67,7 +68,7 @@ def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardw
     if profiled.cache is not None:
         constants["cache_spill_bytes"] = profiled.cache
     counted = waves.identified if waves is not None and label in waves.by_tile else None
-    constants.update(continuous_constants(fit, hardware, counted, profiled.others))
+    constants.update(continuous_constants(fit, hardware, counted, profiled.costs.get(label)))
     if label in profiled.granules:
         granules = profiled.granules[label]
         constants["k_granularity"] = granules.k_granularity
@@ -75,7 +76,7 @@ def with_constants(label: str, fit: TileFit, profiled: Profiled, hardware: Hardw
         constants["row_pitch_b_bytes"] = granules.row_pitch_b
     constants["channels"] = profiled.channels.channels
     constants["interleave_bytes"] = profiled.channels.interleave
-    return replace(with_open_constants(fit, profiled.others), constants=constants)
+    return replace(fit, constants=constants)
 
 
 def _of_waves(label: str, waves: WaveConstants, hardware: Hardware) -> dict[str, Constant]:

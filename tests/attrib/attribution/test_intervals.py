@@ -32,8 +32,7 @@ def both():
 
     def of(theta):
         tiles = {
-            label: dataclasses.replace(item, theta=theta(item), draws=item.draws)
-            for label, item in fit.tiles.items()
+            label: dataclasses.replace(item, theta=theta(item), all_terms=None) for label, item in fit.tiles.items()
         }
         data = {item.name: getattr(fit, item.name) for item in dataclasses.fields(fit)}
         return ModelLandscapes(landscape, Same(**{**data, "tiles": tiles}))
@@ -82,9 +81,13 @@ def test_an_interval_of_few_draws_is_of_their_deviation_and_of_many_their_percen
     rng = np.random.default_rng(0)
     few, many = rng.normal(5, 2, 200), rng.normal(5, 2, 4000)
     share = Share.of(5.0, few)
-    assert share.upper - share.lower == pytest.approx(2 * 1.96 * few.std(ddof=1))
+    distance = np.sqrt(np.sum((few - 5.0) ** 2) / 199)
+    assert (share.lower, share.upper) == pytest.approx((5.0 - 1.96 * distance, 5.0 + 1.96 * distance))
     share = Share.of(5.0, many)
     assert (share.lower, share.upper) == pytest.approx(tuple(np.percentile(many, [2.5, 97.5])))
+    # Draws about another estimate: their bias counts, and the interval holds the estimate.
+    assert Share.of(8.0, few).lower < 8.0 - 1.96 * 3.0
+    assert Share.of(12.0, many).upper == 12.0
     assert Share.of(5.0, few[:1]) == Share(5.0)
     assert Share.of(5.0, np.append(few, np.nan)) == Share(5.0)
     assert Share.of(5.0, few, monte_carlo=0.25).to_dict()["monte_carlo"] == 0.25

@@ -193,7 +193,12 @@ def test_the_shares_add_up_to_the_measured_roughness(rugged, position):
     found = run(stage, cube, fit)
     assert isinstance(found, Attribution)
     assert found.stage == stage.name
-    assert list(found.shares) == [*fit.mechanisms, FLOOR, UNEXPLAINED, NOISE]
+    beside = [name for name in fit.with_all_terms().mechanisms if name not in fit.mechanisms]
+    assert set(found.shares) == {*fit.mechanisms, *beside, FLOOR, UNEXPLAINED, NOISE}
+    assert list(found.shares)[-3:] == [FLOOR, UNEXPLAINED, NOISE]
+    for name in beside:
+        assert found.shares[name].share == 0.0
+        assert found.shares[name].lower <= 0.0 <= found.shares[name].upper
     assert sum(share.share for share in found.shares.values()) == pytest.approx(found.roughness, rel=1e-12)
     assert found.roughness == pytest.approx(slow_roughness(stage.apply(landscape).time), rel=1e-12)
     explained = sum(s.share for name, s in found.shares.items() if name not in (UNEXPLAINED, NOISE))
@@ -353,7 +358,14 @@ def test_intervals_contain_the_estimate_and_the_truth_is_near(clean, noisy, posi
 @pytest.mark.parametrize("draws", [0, 1])
 def test_a_fit_without_draws_gives_shares_without_intervals(clean, draws):
     cube, fit = clean
-    tiles = {label: dataclasses.replace(item, draws=item.draws[:draws]) for label, item in fit.tiles.items()}
+    tiles = {
+        label: dataclasses.replace(
+            item,
+            draws=item.draws[:draws],
+            all_terms=dataclasses.replace(item.all_terms, draws=item.all_terms.draws[:draws]) if draws else None,
+        )
+        for label, item in fit.tiles.items()
+    }
     stage = FixedTile(Tile.parse("64x64x32"))
     found = run(stage, cube, dataclasses.replace(fit, tiles=tiles))
     expected = run(stage, cube, fit)
@@ -368,7 +380,25 @@ def test_progress_counts_coalitions(clean):
     landscape, calls = landscape_of(cube), []
     stage = BestTile()
     attribute(stage, stage.apply(landscape), ModelLandscapes(landscape, fit), progress=lambda *at: calls.append(at))
-    assert calls == [(i + 1, 2 ** len(fit.mechanisms)) for i in range(2 ** len(fit.mechanisms))]
+    every = sum(2 ** len(game.mechanisms) for game in (fit, fit.with_all_terms()))
+    assert calls == [(i + 1, every) for i in range(every)]
+
+
+def test_intervals_come_from_the_model_of_all_terms(noisy):
+    cube, fit = noisy
+    alone = dataclasses.replace(
+        fit, tiles={label: dataclasses.replace(item, all_terms=None) for label, item in fit.tiles.items()}
+    )
+    stage = BestTile()
+    found, own, every = (run(stage, cube, one) for one in (fit, alone, fit.with_all_terms()))
+    for name in own.shares:
+        assert found.shares[name].share == own.shares[name].share
+        if name not in (UNEXPLAINED, NOISE):
+            np.testing.assert_array_equal(found.samples[name], every.samples[name])
+    np.testing.assert_allclose(sum(found.samples.values()), found.measured)
+    # An estimate that is another in the model of all terms is that much less sure.
+    far = max(own.mechanisms, key=lambda name: abs(own.shares[name].share - every.shares[name].share))
+    assert found.shares[far].upper - found.shares[far].lower > every.shares[far].upper - every.shares[far].lower
 
 
 # What has no answer

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from models.additive import AdditiveModel
-from models.constants.alternatives import Alternative
+from models.all_terms import AllTerms
 from models.constants.constant import INTERVAL
-from models.constants.rates import BANDWIDTHS, continuous_constants, core_rate
+from models.constants.rates import BANDWIDTHS, core_rate
+from models.open_costs import OpenCosts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_the_rate_of_a_core_is_that_of_its_full_wave(machine, fit):
 
 def test_no_rate_of_a_core_without_cores(machine, fit):
     tile = fit.tiles[machine.kernels[0].name]
-    constant = core_rate(tile, fit.hardware, counted=False)
+    constant = core_rate(tile, fit.hardware, counted=False, costs=None)
     assert constant.estimate is None
     assert constant.status.startswith("not identifiable on this grid: the cores")
 
@@ -40,31 +41,39 @@ def test_the_launch_keeps_its_name_and_has_its_unit(fit):
         constant = tile.constants["base_overhead_s"]
         launch = next(e for e in tile.estimates if e.name == "launch")
         assert (constant.estimate, constant.unit, constant.kind) == (launch.estimate, "s", INTERVAL)
-        # Wider than that of the coefficient, where other choices are tenable and move it.
-        assert constant.values[0] <= launch.lower < launch.upper <= constant.values[1]
+        assert constant.values == (launch.lower, launch.upper)
 
 
-def test_an_interval_holds_those_of_all_alternatives(fit):
-    label = next(iter(fit.tiles))
-    tile, name = fit.tiles[label], fit.tiles[label].tile.name
-    costs = {estimate.name: estimate.estimate or 0.0 for estimate in tile.estimates}
-    launch = next(e for e in tile.estimates if e.name == "launch")
-    chosen = Alternative(fit.hardware, {name: costs})
-    low, high = (
-        Alternative(fit.hardware, {name: {**costs, "launch": costs["launch"] + move}}) for move in (-1e-6, 3e-6)
-    )
-    found = continuous_constants(tile, fit.hardware, True, [chosen, low, high])["base_overhead_s"]
-    assert found.values == pytest.approx((max(0.0, launch.lower - 1e-6), launch.upper + 3e-6))
-    alone = continuous_constants(tile, fit.hardware, True, [chosen])["base_overhead_s"]
-    assert alone.values == (launch.lower, launch.upper)
-    slower = {n: 1.1 * c if n == "work-group step" or "step" in n else c for n, c in costs.items()}
-    rates = [
-        continuous_constants(tile, fit.hardware, True, others)["core_rate_flop_per_s"]
-        for others in ([chosen], [chosen, Alternative(fit.hardware, {name: slower})])
-    ]
-    assert rates[1].estimate == rates[0].estimate
-    assert rates[1].values[1] == pytest.approx(rates[0].values[1])
-    assert rates[1].values[0] < rates[0].values[0] / 1.05
+def drawn(tile, factor, untold=()):
+    """Costs of a tile that are so many times the estimates, in each draw."""
+    names = tuple(estimate.name for estimate in tile.estimates)
+    draws = np.outer(factor, tile.theta)
+    model = AllTerms(tile.terms, names, tile.theta, draws, np.zeros(len(names)))
+    return OpenCosts(model, np.array([name not in untold for name in names]), draws)
+
+
+def test_the_interval_of_a_rate_is_that_of_what_a_step_costs(fit):
+    tile = next(iter(fit.tiles.values()))
+    exact = core_rate(tile, fit.hardware, True, drawn(tile, np.ones(100)))
+    assert exact.values == pytest.approx((exact.estimate, exact.estimate))
+    found = core_rate(tile, fit.hardware, True, drawn(tile, np.linspace(1.0, 1.25, 101)))
+    assert found.estimate == exact.estimate
+    assert found.values == pytest.approx((exact.estimate / 1.25, exact.estimate), rel=0.01)
+
+
+def test_a_rate_of_costs_that_are_not_told_apart_has_the_interval_of_the_fit(fit):
+    tile = next(iter(fit.tiles.values()))
+    wide = drawn(tile, np.linspace(0.5, 2.0, 101), untold=("work-group step",))
+    found, own = (core_rate(tile, fit.hardware, True, costs) for costs in (wide, None))
+    assert found == own
+    assert own.values[0] < own.estimate < own.values[1]
+
+
+def test_a_rate_whose_step_may_cost_nothing_is_not_told(fit):
+    tile = next(iter(fit.tiles.values()))
+    constant = core_rate(tile, fit.hardware, True, drawn(tile, np.zeros(100)))
+    assert constant.estimate is None
+    assert "not told from nothing" in constant.status
 
 
 def test_no_bandwidth_where_bytes_cost_nothing(fit):
@@ -90,6 +99,6 @@ def test_a_bandwidth_is_the_inverse_of_what_a_byte_costs(machine, planted):
 def test_an_unidentified_step_makes_no_rate(machine, fit):
     tile = fit.tiles[machine.kernels[0].name]
     lost = tuple(replace(e, identifiable=e.name != "wave step") for e in tile.estimates)
-    constant = core_rate(replace(tile, estimates=lost), fit.hardware, counted=True)
+    constant = core_rate(replace(tile, estimates=lost), fit.hardware, True, None)
     assert constant.estimate is None
     assert "wave step" in constant.status
