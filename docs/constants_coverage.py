@@ -2,11 +2,11 @@
 
 ``PYTHONPATH=. python docs/constants_coverage.py --draws 500 --workers 16 > docs/constants_coverage.md``
 
-Three studies. *Planted*: additive landscapes with known constants, lack of fit of 1 to 3 % that neighbours share,
+Four studies. *Planted*: additive landscapes with known constants, lack of fit of 1 to 3 % that neighbours share,
 and noise; beside the constants, how often intervals of costs hold theirs, and how often those of draws that keep
-the choices of the fit do. *Null*: the same without waves, misaligned rows, masked K, spills and idle channels:
-nothing is there to be found. *Simulated*: event-level twins with other numbers, which no additive model describes;
-they are reported as they are, with no claim to a rate.
+the choices of the fit do. *Shares*: likewise of shares of their roughness. *Null*: the same landscapes without
+waves, misaligned rows, masked K, spills and idle channels: nothing is there to be found. *Simulated*: event-level
+twins with other numbers, which no additive model describes; they are reported as they are, with no claim to a rate.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
+from attrib.analysis import landscape_of
+from attrib.attribution import ModelLandscapes, Share, attribute
+from attrib.stages import BestTile, FixedTile
 from harness.cube import device_of, sparse_cube
 from harness.device import DeviceRecord
 from harness.grid import Grid
+from harness.tile import Tile
 from harness.twin import B580, Chip, Twin
 from models.additive import AdditiveModel
 from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.planted import Planted, planted_cube
-from models.planted_truth import true_coefficients
+from models.planted_truth import true_coefficients, true_model
 from models.result import FitResult
 
 SEED = 82_000
@@ -55,7 +59,7 @@ SAME = 1e-9
 """Relative differences below this are rounding."""
 
 COST = "cost: "
-STUDIES = ("planted", "null", "simulated")
+STUDIES = ("planted", "shares", "null", "simulated")
 GRADUAL = (
     "Caches of the twins lose gradually: a half at the size that is called true here, some of it long before. The\n"
     "set is that of one size from which on bytes are lost at all: it cannot be expected to hold the other. How\n"
@@ -88,7 +92,8 @@ class Outcome:
     def within(self, ends: tuple[float, ...]) -> bool:
         """Whether an interval holds the truth, but for rounding."""
         truth = 0.0 if self.truth is None else self.truth
-        return ends[0] <= truth * (1 + SAME) and truth * (1 - SAME) <= ends[-1]
+        slack = SAME * max(abs(truth), *map(abs, ends))
+        return ends[0] - slack <= truth <= ends[-1] + slack
 
 
 def axes(rng: np.random.Generator) -> Grid:
@@ -102,6 +107,17 @@ def axes(rng: np.random.Generator) -> Grid:
 
 def planted(number: int, null: bool = False) -> list[Outcome]:
     """Plant a device, fit its landscape and compare."""
+    plan, tiles = landscape(number, null)
+    fit = AdditiveModel(draws=100, seed=number).fit(plan.cube)
+    found = []
+    for label in tiles:
+        found += outcomes(fit.tiles[label].constants, truths(plan, label, null), label == tiles[0])
+        found += costs_of(plan, fit, label, label == tiles[0])
+    return found
+
+
+def landscape(number: int, null: bool) -> tuple[Planted, list[str]]:
+    """Plant a device, with three tiles."""
     rng = np.random.default_rng((SEED, number))
     step = int(rng.choice([16, 32, 64]))
     sides = ((256, 256), (128, 256), (128, 128))
@@ -156,28 +172,54 @@ def planted(number: int, null: bool = False) -> list[Outcome]:
         noise=0.003,
         seed=number,
     )
+    return plan, tiles
+
+
+def truths(plan: Planted, label: str, null: bool) -> dict[str, float | None]:
+    """Return the constants of one tile; ``None`` where there is nothing to find."""
+    known, truth, tile = plan.costs(label), plan.hardware, Tile.labelled(label)
+    residency = truth.residency_of(label)
+    full = sum(count * known[name] for name, count in held_costs("step", residency).items())
+    full += truth.cores * residency * known["work-group step"]
+    true: dict[str, float | None] = {
+        "cores": truth.cores,
+        "residency": residency,
+        "cache_spill_bytes": truth.cache_bytes,
+        "k_granularity": tile.k,
+        "row_pitch_b_bytes": truth.line_bytes,
+        "channels": truth.channels,
+        "interleave_bytes": truth.interleave_bytes,
+        "base_overhead_s": known["launch"],
+        "core_rate_flop_per_s": 2.0 * tile.m * tile.n * tile.k * residency / full,
+    }
+    return {name: None for name in true if name != "base_overhead_s"} if null else true
+
+
+def shares_of(number: int) -> list[Outcome]:
+    """Attribute the roughness of one planted landscape, before and after tiles are chosen, and compare."""
+    plan, tiles = landscape(number, False)
     fit = AdditiveModel(draws=100, seed=number).fit(plan.cube)
+    told = landscape_of(plan.cube)
     found = []
-    for (m, n), label, residency in zip(sides, tiles, held, strict=True):
-        known = plan.costs(label)
-        full = sum(count * known[name] for name, count in held_costs("step", residency).items())
-        full += cores * residency * known["work-group step"]
-        true: dict[str, float | None] = {
-            "cores": cores,
-            "residency": residency,
-            "cache_spill_bytes": truth.cache_bytes,
-            "k_granularity": step,
-            "row_pitch_b_bytes": pitch,
-            "channels": channels,
-            "interleave_bytes": interleave,
-            "base_overhead_s": known["launch"],
-            "core_rate_flop_per_s": 2.0 * m * n * step * residency / full,
-        }
-        if null:
-            true = {name: None if name != "base_overhead_s" else value for name, value in true.items()}
-        found += outcomes(fit.tiles[label].constants, true, label == tiles[0])
-        found += costs_of(plan, fit, label, label == tiles[0])
+    for stage in (FixedTile(Tile.labelled(tiles[0])), BestTile()):
+        result = stage.apply(told)
+        known = attribute(stage, result, ModelLandscapes(told, true_model(plan, fit))).shares
+        both = [attribute(stage, result, ModelLandscapes(told, model)).shares for model in (fit, keeping(fit))]
+        for name, share in both[0].items():
+            if share.lower is None or share.upper is None:
+                continue
+            kept = both[1].get(name, Share(0.0, 0.0, 0.0))
+            ends = tuple(0.0 if end is None else end for end in (kept.lower, kept.upper))
+            truth = known[name].share if name in known else 0.0
+            found.append(
+                Outcome(f"{COST}{name}", truth, share.share, (share.lower, share.upper), "interval", True, ends)
+            )
     return found
+
+
+def keeping(fit: FitResult) -> FitResult:
+    """Return a fit without the model of all terms: intervals keep its choices."""
+    return replace(fit, tiles={label: replace(tile, all_terms=None) for label, tile in fit.tiles.items()})
 
 
 def costs_of(plan: Planted, fit: FitResult, label: str, first: bool) -> list[Outcome]:
@@ -302,15 +344,12 @@ def table(rows: Iterable[list[Outcome]], null: bool = False) -> None:
         out(f"| {share(exact, len(told)) if discrete else '-'} | {sized if discrete else 'interval'} |\n")
 
 
-def costs(rows: Iterable[list[Outcome]]) -> None:
-    """Print one line a term: its costs, all coefficients and tiles together."""
+def costs(rows: Iterable[list[Outcome]], what: str) -> None:
+    """Print one line a term, its costs together, or one line a mechanism."""
     out = sys.stdout.write
     every = [outcome for row in rows for outcome in row if outcome.name.startswith(COST)]
-    out("\nCosts of the chosen terms, all coefficients of all tiles:\n\n")
-    out(
-        "| term | costs | in the interval | in that of draws that keep the choices of the fit |\n"
-        "|---|---:|---:|---:|\n"
-    )
+    out(f"\n{what}:\n\n")
+    out("| | asked | in the interval | in that of draws that keep the choices of the fit |\n|---|---:|---:|---:|\n")
     for name in [*sorted({outcome.name for outcome in every}), ""]:
         asked = [outcome for outcome in every if outcome.name.startswith(name)]
         told, own = (sum(found) for found in zip(*((o.covers, o.within(o.own)) for o in asked), strict=True))
@@ -327,9 +366,14 @@ def share(count: int, of: int) -> str:
 
 
 def main() -> None:
-    """Run the three studies and print them."""
+    """Run the studies and print them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--draws", type=int, default=500, help="planted; half as many nulls, a tenth as many twins")
+    parser.add_argument(
+        "--draws",
+        type=int,
+        default=500,
+        help="planted; a fifth as many for shares, half as many nulls, a tenth as many twins",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     options = parser.parse_args()
@@ -339,6 +383,7 @@ def main() -> None:
     out("Sets and intervals are nominally of 95 %; tests for an effect of 1 %.\n")
     studies: dict[str, tuple[str, Callable[[int], list[Outcome]], int, bool]] = {
         "planted": ("Planted landscapes", planted, options.draws, False),
+        "shares": ("Shares of the roughness of planted landscapes", shares_of, max(1, options.draws // 5), False),
         "null": ("Nothing to find", partial(planted, null=True), max(1, options.draws // 2), True),
         "simulated": ("Simulated devices (event-level twins)", simulated, max(1, options.draws // 10), False),
     }
@@ -348,9 +393,12 @@ def main() -> None:
             if study is simulated:
                 out(GRADUAL)
             rows = list(pool.map(study, range(count)))
+            if study is shares_of:
+                costs(rows, "Along N at the largest K, of the first tile and of the best tile")
+                continue
             table(rows, null)
-            if not null and study is not simulated:
-                costs(rows)
+            if study is planted:
+                costs(rows, "Costs of the chosen terms, all coefficients of all tiles")
 
 
 if __name__ == "__main__":
