@@ -123,6 +123,9 @@ MOST_LIMITS = 1 + len(Limit)
 
 _SAME = 0.99
 
+_FEW_CELLS = 8192
+"""Grids of fewer cells are evaluated by one thread."""
+
 _CHECKED = 400
 """Cells on which the parts are compared with the model's own design."""
 
@@ -186,7 +189,9 @@ def term_states(
                     columns[row, limit, span] = places
         return made_of_parts, several
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    # Columns of few cells are made in less time than threads take to pass the interpreter on.
+    threads = 1 if cells < _FEW_CELLS else workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
         filled = list(pool.map(fill, range(len(labels))))
     separable = [made_of_parts for made_of_parts, _ in filled]
     numbers = np.max([several for _, several in filled], axis=0).astype(np.int64)
