@@ -3,7 +3,7 @@
 A layer of TinyLlama 1.1B has five of them. Their shapes need not be measured (most of these were not): the model
 predicts each with an interval, and says which of its tiles to run.
 
-Run: python examples/predict_a_transformer.py [FOLDER]     (about 45 seconds; writes transformer.png)
+Run: python examples/predict_a_transformer.py [FOLDER]     (about a minute; writes transformer.png)
 """
 
 # %%

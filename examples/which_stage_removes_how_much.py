@@ -3,7 +3,7 @@
 Software can choose a tile for each shape, pad a shape to a faster one, or split it in two. Every stage is applied
 to the measured landscape; the roughness that is left is then attributed to its mechanisms.
 
-Run: python examples/which_stage_removes_how_much.py [FOLDER]   (about 20 seconds; writes two pictures)
+Run: python examples/which_stage_removes_how_much.py [FOLDER]   (about 30 seconds; writes two pictures)
 """
 
 # %%

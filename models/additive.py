@@ -35,16 +35,15 @@ from models.constants.collect import Profiled, with_constants
 from models.constants.propose import with_remedies
 from models.core_count import count_cores_of_tiles
 from models.device_search import DeviceSearch, search_device
-from models.draws import TileResiduals, draw_coefficients
+from models.draws import draw_coefficients
 from models.hardware import Hardware
-from models.joint import JointSystem
 from models.open_choices import draw_open_choices, with_open_choices
 from models.overlap_tiles import predicted, prepare_overlapping
 from models.result import FitResult
 from models.term import Term
 from models.terms import ALL_TERMS
 from models.tile_data import LEAST_SAMPLES, split_tiles
-from models.tile_fit import tile_fit
+from models.tile_fit import joint_system, tile_fit
 
 _threads: Any = importlib.import_module("threadpoolctl")
 
@@ -168,22 +167,11 @@ class AdditiveModel:
         prepared, overlapping = prepare_overlapping(data, designs, wide, hardware, n_blocks, overlaps)
         for label in overlapping:
             left_out[label] = {k: v for k, v in left_out[label].items() if k not in wide[label].names}
-        system = JointSystem.of(
-            [item.sums for item in prepared.values()],
-            [item.keys for item in prepared.values()],
-        )
+        system = joint_system(prepared)
         theta = dict(zip(data, system.solve(), strict=True))
         say("drawing coefficients")
         cells = Cells.of(samples.M, samples.N, samples.K)
-        residuals = [
-            TileResiduals(
-                label,
-                cells.take(item.rows),
-                prepared[label].matrix[:, prepared[label].kept] / item.samples.time[:, None],
-                theta[label],
-            )
-            for label, item in data.items()
-        ]
+        residuals = [prepared[label].residuals(item, cells, theta[label]) for label, item in data.items()]
         drawn = draw_coefficients(system, residuals, self.draws, rng)
         draws = dict(zip(data, drawn.draws, strict=True))
         too_large = dict(zip(data, drawn.too_large, strict=True))

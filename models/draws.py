@@ -126,6 +126,15 @@ def draw_coefficients(
     return CoefficientDraws(drawn, _too_large(system, [tile.theta for tile in tiles], drawn, scores))
 
 
+def interval_of(draws: Array) -> tuple[Array, Array]:
+    """Return the ends of 95 % intervals of draws, shape (draws, ...).
+
+    Of n draws the k-th smallest has k / (n + 1) of the distribution below it: extremes are not cut short.
+    """
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0, method="weibull")
+    return low, high
+
+
 def _too_large(
     system: JointSystem, theta: Sequence[Array], drawn: Sequence[Array], scores: Array
 ) -> tuple[Array, ...]:

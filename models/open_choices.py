@@ -25,7 +25,7 @@ from models.all_terms import AllTerms
 from models.cells import Cells
 from models.constants.constant import Constant, Profile
 from models.design import ALL_MECHANISMS, Design
-from models.draws import TileResiduals, draw_coefficients
+from models.draws import draw_coefficients
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.joint import JointSystem
@@ -34,7 +34,7 @@ from models.overlap import Overlap, scales_at, shown
 from models.result import TileFit
 from models.term import Term
 from models.tile_data import TileData
-from models.tile_fit import prepare_tiles
+from models.tile_fit import joint_system, prepare_tiles
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -112,18 +112,10 @@ def draw_open_choices(
         matrices[label] = _counted(matrices[label], data[label], designs[label], hardware, costs, law)
     n_blocks = max(int(item.blocks.max()) for item in data.values()) + 1
     prepared = prepare_tiles(data, designs, hardware, n_blocks, matrices)
-    system = JointSystem.of(
-        [item.sums for item in prepared.values()],
-        [item.keys for item in prepared.values()],
-    )
+    system = joint_system(prepared)
     solved = system.solve()
     residuals = [
-        TileResiduals(
-            label,
-            cells.take(data[label].rows),
-            item.matrix[:, item.kept] / data[label].samples.time[:, None],
-            theta,
-        )
+        item.residuals(data[label], cells, theta)
         for (label, item), theta in zip(prepared.items(), solved, strict=True)
     ]
     drawn = draw_coefficients(system, residuals, draws, rng)
@@ -135,7 +127,7 @@ def draw_open_choices(
     for place, (label, item) in enumerate(prepared.items()):
         every = tuple(_names(item.design, hardware))
         theta, own, too_large = (
-            _spread(part[place], item.kept, len(every)) for part in (solved, drawn.draws, drawn.too_large)
+            item.over_all_columns(part[place]) for part in (solved, drawn.draws, drawn.too_large)
         )
         mixed = np.tile(own, (repeated, 1))
         for states, values in zip(moves, taken, strict=True):
@@ -144,13 +136,6 @@ def draw_open_choices(
         told = np.isin(np.arange(len(every)), item.kept)
         found[label] = OpenCosts(model, told, np.maximum(mixed, 0.0))
     return found
-
-
-def _spread(part: Array, places: Indices, size: int) -> Array:
-    """Put the last axis of an array in its places, nothing in the others."""
-    full = np.zeros((*part.shape[:-1], size))
-    full[..., places] = part
-    return full
 
 
 def _costs(fit: TileFit) -> dict[str, float]:

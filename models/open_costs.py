@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.all_terms import AllTerms
+from models.draws import interval_of
 
 Array = NDArray[np.float64]
-
-_ENDS = (2.5, 97.5)
-"""Per cent of the draws that lie below the ends of an interval of 95 %."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class OpenCosts:
         weight = np.array([weights.get(name, 0.0) for name in self.model.names])
         if not weight.any() or not self.told[weight != 0.0].all():
             return None
-        low, high = np.percentile(self.draws @ weight, _ENDS, method="weibull")
+        low, high = interval_of(self.draws @ weight)
         return min(float(low), estimate), max(float(high), estimate)
 
     def interval_of(self, name: str, estimate: float) -> tuple[float, float] | None:

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from models.design import ALL_MECHANISMS, Design
 from models.hardware import Hardware
-from models.joint import JointSystem
 from models.last_wave import LastWave
 from models.overlap import MEMORY, OverlapLaw, overlapped, parts_of, scales_at, shown
 from models.overlap_comparison import OverlapTest, compare_overlap
@@ -30,7 +29,7 @@ from models.solve import solve_nonnegative
 from models.term import Term
 from models.terms.operand_rereads import OperandRereads
 from models.tile_data import TileData
-from models.tile_fit import PreparedTile, prepare_tiles
+from models.tile_fit import PreparedTile, joint_system, prepare_tiles
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -191,13 +190,9 @@ def prepare_overlapping(
         for label, now in scales.items():
             counted[label] = shown(matrices[label], now, chosen[label].resources(hardware))
         prepared = prepare_tiles(data, chosen, hardware, n_blocks, counted)
-        system = JointSystem.of(
-            [part.sums for part in prepared.values()], [part.keys for part in prepared.values()]
-        )
-        for label, solved in zip(prepared, system.solve(), strict=True):
+        for label, solved in zip(prepared, joint_system(prepared).solve(), strict=True):
             if label in theta:
-                theta[label] = np.zeros(matrices[label].shape[1])
-                theta[label][prepared[label].kept] = solved
+                theta[label] = prepared[label].over_all_columns(solved)
         # Cells may go on changing sides for ever: what counts is how well the coefficients do.
         loss = {
             label: _loss(

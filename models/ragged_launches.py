@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from models.consulted import Consulted
 from models.critical_chain import EDGES, core_rates, critical_chains
 from models.edge_costs import EdgeCosts
 from models.hardware import Hardware
@@ -96,12 +97,14 @@ def chains(problem: Problem, hardware: Hardware, on: AbstractSet[str]) -> tuple[
         Of these rows; ``None`` where there are none.
     """
     kept = problem.counted.get("chains")
-    if kept is not None and kept[0] is hardware and kept[1] == on:
+    if kept is not None and kept[0] is hardware and all((name in on) == told for name, told in kept[1].items()):
         return kept[2], kept[3]
-    loose = divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), on)
+    # Kept for all sets that answer alike: attribution need not tell these apart either.
+    consulted = Consulted(on)
+    loose = divisible(problem.whole_groups, hardware.slots_of(problem.tile.name), consulted)
     rows = np.flatnonzero(followed(problem, hardware) & ~loose)
-    found = _counted(problem.take(rows), hardware, on) if rows.size > 0 else None
-    problem.counted["chains"] = hardware, frozenset(on), rows, found
+    found = _counted(problem.take(rows), hardware, consulted) if rows.size > 0 else None
+    problem.counted["chains"] = hardware, consulted.answers, rows, found
     return rows, found
 
 

@@ -185,18 +185,31 @@ class FitResult:
 
     def with_all_terms(self) -> FitResult | None:
         """Return the model without a choice of terms, for times and shares; ``None`` where nothing was drawn."""
+        return self._of_all_terms(own=False)
+
+    def beside_all_terms(self) -> FitResult | None:
+        """Return this model with the design of :meth:`with_all_terms`: what was left out costs nothing, undrawn."""
+        return self._of_all_terms(own=True)
+
+    def _of_all_terms(self, own: bool) -> FitResult | None:
         tiles = {}
         for label, fit in self.tiles.items():
             if (every := fit.all_terms) is None:
                 return None
+            theta, draws, too_large = every.theta, every.draws, every.too_large
+            if own:
+                names = [column.coefficient.name for column in self.design(label).columns(self.hardware)]
+                costs = dict(zip(names, fit.theta, strict=True))
+                theta = np.array([costs.get(name, 0.0) for name in every.names])
+                draws, too_large = draws[:0], np.zeros(theta.size)
             tiles[label] = replace(
                 fit,
                 terms=every.terms,
                 left_out={},
                 estimates=(),
-                theta=every.theta,
-                draws=every.draws,
-                too_large=every.too_large,
+                theta=theta,
+                draws=draws,
+                too_large=too_large,
                 all_terms=None,
             )
         return replace(self, tiles=tiles)

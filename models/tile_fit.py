@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cells import Cells
 from models.conformal import ConformalIntervals, coverage
 from models.design import Design
+from models.draws import TileResiduals, interval_of
 from models.gram import BlockGram
 from models.hardware import Hardware
 from models.hull import MeasuredHull
 from models.identify import unidentified_jointly
+from models.joint import JointSystem
 from models.result import Estimate, TileFit
 from models.tile_data import TileData
 
@@ -31,6 +34,22 @@ class PreparedTile:
     sums: BlockGram
     keys: tuple[str | None, ...]
     hardware: Hardware
+
+    def over_all_columns(self, part: Array) -> Array:
+        """Put what the last axis has of the identified columns in their places, nothing in the others."""
+        full = np.zeros((*part.shape[:-1], self.matrix.shape[1]))
+        full[..., self.kept] = part
+        return full
+
+    def residuals(self, item: TileData, cells: Cells, theta: Array) -> TileResiduals:
+        """Return what draws need of the tile; `theta` are the coefficients of the identified columns."""
+        scaled = self.matrix[:, self.kept] / item.samples.time[:, None]
+        return TileResiduals(self.design.tile.name, cells.take(item.rows), scaled, theta)
+
+
+def joint_system(prepared: Mapping[str, PreparedTile]) -> JointSystem:
+    """Lay out prepared tiles to be solved together."""
+    return JointSystem.of([item.sums for item in prepared.values()], [item.keys for item in prepared.values()])
 
 
 def prepare_tiles(
@@ -110,14 +129,10 @@ def tile_fit(
     main = in_main[item.rows]
     error = np.abs(held_out / time - 1.0)[main]
     columns = prepared.design.columns(prepared.hardware)
-    full, all_draws = np.zeros(len(columns)), np.zeros((draws.shape[0], len(columns)))
-    full[prepared.kept], all_draws[:, prepared.kept] = theta, draws
-    errors = np.zeros(len(columns))
-    errors[prepared.kept] = too_large
+    full, all_draws, errors = (prepared.over_all_columns(part) for part in (theta, draws, too_large))
     share = (prepared.matrix / time[:, None])[main].mean(axis=0) * full
     bounded = draws.shape[0] > 0
-    # Of n draws the k-th smallest has k / (n + 1) of the distribution below it; extremes are not cut short.
-    low, high = np.percentile(all_draws, [2.5, 97.5], axis=0, method="weibull") if bounded else (full, full)
+    low, high = interval_of(all_draws) if bounded else (full, full)
     estimates = []
     for j, column in enumerate(columns):
         reason = prepared.reasons.get(j, "")

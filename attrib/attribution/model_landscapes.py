@@ -98,14 +98,20 @@ class ModelLandscapes:
         self._pairs, self._seed, self._most_exact = pairs, seed, most_exact
 
     @cached_property
-    def of_all_terms(self) -> ModelLandscapes | None:
-        """Those of the model without a choice of terms, which intervals come from; ``None`` where there is none."""
-        every = self.fit.with_all_terms()
-        if every is None:
-            return None
-        return ModelLandscapes(
-            self.landscape, every, most_exact=self._most_exact, pairs=self._pairs, seed=self._seed
+    def games(self) -> tuple[ModelLandscapes, ...]:
+        """The games that shares are worked out in: that of the fit, and last the one that has the draws.
+
+        That is the model without a choice of terms. Both have its design then, so that columns are made once. Where
+        it was not drawn, there is one game.
+        """
+        own, every = self.fit.beside_all_terms(), self.fit.with_all_terms()
+        if own is None or every is None:
+            return (self,)
+        found = tuple(
+            ModelLandscapes(self.landscape, model, most_exact=self._most_exact, pairs=self._pairs, seed=self._seed)
+            for model in (own, every)
         )
+        return found if found[-1].draws > 1 else (self,)
 
     @cached_property
     def sample(self) -> ShapleySample:
@@ -138,90 +144,104 @@ class ModelLandscapes:
         """Mean error of the coefficients of some tiles at their bounds, shape (coefficient,)."""
         return np.concatenate([self.fit.tiles[self.landscape.tiles[index].name].too_large for index in tiles])
 
-    def worths(
-        self,
-        routes: Sequence[Route],
-        *,
-        whole: bool = True,
-        derive: bool = True,
-        workers: int | None = None,
-        progress: Progress | None = None,
-    ) -> tuple[Worths, list[int]]:
-        """Send the model landscape of every coalition through some routes.
 
-        Parameters
-        ----------
-        routes : sequence of Route
-            All of whose tiles have a model.
-        whole : bool
-            The whole cube, or its slice at the largest K alone (all quantities are then of that slice).
-        derive : bool
-            Whether to take derivatives by the coefficients.
-        workers : int, optional
-            Threads; by default one a processor.
-        progress : callable, optional
-            Called with coalitions done and all.
+def worths(
+    games: Sequence[ModelLandscapes],
+    routes: Sequence[Route],
+    *,
+    whole: bool = True,
+    derive: bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Worths], list[int]]:
+    """Send the model landscape of every coalition of every game through some routes.
 
-        Returns
-        -------
-        Worths
-        list of int
-            Tiles whose coefficients the derivatives are by, in the landscape's numbering and this order.
-        """
-        codes = self.sample.codes
-        # In the order of their names: nothing then depends on how the cube lists its tiles.
-        every = sorted(
-            {index for route in routes for index in route.tiles}, key=lambda i: self.landscape.tiles[i].name
+    Parameters
+    ----------
+    games : sequence of ModelLandscapes
+        Of one landscape, with models of one design.
+    routes : sequence of Route
+        All of whose tiles have a model.
+    whole : bool
+        The whole cube, or its slice at the largest K alone (all quantities are then of that slice).
+    derive : bool
+        Whether to take derivatives by the coefficients, in the last game.
+    workers : int, optional
+        Threads; by default one a processor.
+    progress : callable, optional
+        Called with coalitions done and all, those of all games.
+
+    Returns
+    -------
+    list of Worths
+        One a game.
+    list of int
+        Tiles whose coefficients the derivatives are by, in the landscape's numbering and this order.
+    """
+    tiles = games[0].landscape.tiles
+    # In the order of their names: nothing then depends on how the cube lists its tiles.
+    every = sorted({index for route in routes for index in route.tiles}, key=lambda i: tiles[i].name)
+    table = _Game(games, routes, every, whole, derive)
+    found = []
+    for number, game in enumerate(games):
+        count, derived = game.sample.codes.size, derive and number == len(games) - 1
+        found.append(
+            Worths(
+                np.empty((count, len(routes), RAW_QUANTITIES)),
+                np.zeros((count if derived else 0, len(routes), table.coefficients, RAW_QUANTITIES)),
+                np.empty((len(routes), *table.shape)),
+                np.full((len(tiles), *table.shape), np.nan),
+            )
         )
-        game = _Game(self, routes, every, whole, derive, workers)
-        values = np.empty((codes.size, len(routes), RAW_QUANTITIES))
-        slopes = np.zeros((codes.size if derive else 0, len(routes), game.coefficients, RAW_QUANTITIES))
-        times = np.empty((len(routes), *game.shape))
+    turns = [(number, row) for number, game in enumerate(games) for row in range(game.sample.codes.size)]
 
-        tile_times = np.full((len(self.landscape.tiles), *game.shape), np.nan)
+    def play(turn: tuple[int, int]) -> None:
+        number, row = turn
+        own = found[number]
+        layers, times = table.play(number, row, own.values[row], own.slopes[row] if own.slopes.size else None)
+        if row == own.values.shape[0] - 1:
+            own.times[:] = np.stack(times)
+            own.tile_times[every] = np.where(np.isinf(layers), np.nan, layers).reshape(-1, *table.shape)
 
-        def play(row: int) -> None:
-            layers, found = game.play(row, values[row], slopes[row] if derive else None)
-            if row == codes.size - 1:
-                times[:] = np.stack(found)
-                tile_times[every] = np.where(np.isinf(layers), np.nan, layers).reshape(-1, *game.shape)
-
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-            for done, _ in enumerate(pool.map(play, range(codes.size)), start=1):
-                if progress is not None:
-                    progress(done, int(codes.size))
-        return Worths(values, slopes, times, tile_times), every
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for done, _ in enumerate(pool.map(play, turns), start=1):
+            if progress is not None:
+                progress(done, len(turns))
+    return found, every
 
 
 class _Game:
-    """One grid and some routes, ready to be played by any coalition in any thread."""
+    """One grid and some routes, ready to be played by any coalition of any game in any thread."""
 
     def __init__(
         self,
-        models: ModelLandscapes,
+        games: Sequence[ModelLandscapes],
         routes: Sequence[Route],
         tiles: Sequence[int],
         whole: bool,
         derive: bool,
-        workers: int | None,
     ) -> None:
-        grid = models.landscape
+        grid = games[0].landscape
         depth = grid.K if whole else grid.K[-1:]
         self.shape = (grid.M.size, grid.N.size, depth.size)
         mesh = np.meshgrid(grid.M, grid.N, depth, indexing="ij")
         shapes = np.stack([axis.ravel() for axis in mesh], axis=1)
         self.volume = 2e-12 * np.prod(np.stack(mesh).astype(np.float64), axis=0)
         self.missing = np.isnan(grid.time[list(tiles)][..., -depth.size :]).reshape(len(tiles), -1)
-        self.fit = models.fit
+        self.fits = [game.fit for game in games]
         self.labels = tuple(grid.tiles[index].name for index in tiles)
-        self.coalitions = [models.coalition(int(code)) for code in models.sample.codes]
-        self.states, self.banks = term_states(models.fit, self.labels, shapes, self.coalitions, derive, workers)
+        self.coalitions = [[game.coalition(int(code)) for code in game.sample.codes] for game in games]
+        distinct = {
+            on: place for place, on in enumerate(dict.fromkeys(on for row in self.coalitions for on in row))
+        }
+        self.places = [[distinct[on] for on in row] for row in self.coalitions]
+        self.states, self.banks = term_states(self.fits, self.labels, shapes, list(distinct), derive)
         self.problems = {
-            label: models.fit.problem(label, *np.ascontiguousarray(shapes.T))
+            label: self.fits[-1].problem(label, *np.ascontiguousarray(shapes.T))
             for label, separable in zip(self.labels, self.states.separable, strict=True)
             if not separable
         }
-        sizes = [models.fit.tiles[label].theta.size for label in self.labels]
+        sizes = [self.fits[-1].tiles[label].theta.size for label in self.labels]
         self.spans = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         self.coefficients = int(self.spans[-1])
         by_tiles: dict[tuple[int, ...], list[int]] = {}
@@ -231,7 +251,7 @@ class _Game:
         self.choices = by_tiles
         self.routes = tuple(routes)
 
-    def play(self, row: int, values: Array, slopes: Array | None) -> tuple[Array, list[Array]]:
+    def play(self, game: int, turn: int, values: Array, slopes: Array | None) -> tuple[Array, list[Array]]:
         """Fill the values (route, quantity) and slopes (route, coefficient, quantity) of one coalition.
 
         Returns
@@ -241,21 +261,21 @@ class _Game:
         list of ndarray, shape (M, N, K)
             Times of the routes.
         """
-        cells = self.volume.size
+        fit, row, cells = self.fits[game], self.places[game][turn], self.volume.size
         layers, binding = np.empty(self.missing.shape), np.zeros(self.missing.shape, dtype=np.int8)
         scales = np.ones((len(self.labels), 2, cells))
         matrices: dict[int, Array] = {}
         for tile, label in enumerate(self.labels):
             if label in self.problems:
-                matrices[tile] = self.fit.matrix(label, self.problems[label], self.coalitions[row])
-                layers[tile] = matrices[tile] @ self.fit.tiles[label].theta
+                matrices[tile] = fit.matrix(label, self.problems[label], self.coalitions[game][turn])
+                layers[tile] = matrices[tile] @ fit.tiles[label].theta
             else:
                 states, mask = self.states, int(self.states.divisible[row, tile])
                 limits = states.times[row, tile, : states.limits[row]]
                 kinds = states.resources[tile]
                 last = int(states.last_waves[row, tile])
                 add_up(
-                    self.banks.times,
+                    self.banks.times[game],
                     limits,
                     kinds,
                     self.banks.divisible,

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attrib.attribution.model_landscapes import ModelLandscapes, Progress, Worths
+from attrib.attribution.model_landscapes import ModelLandscapes, Progress, Worths, worths
 from attrib.attribution.noise import StageNoise
 from attrib.attribution.quantity import QUANTITIES, Quantity, ideal_offset
 from attrib.attribution.routes import Route
@@ -133,20 +133,14 @@ def attribute_stages(
         else:
             routes[place] = route
     whole = any(quantity.whole for quantity in chosen) or any(route.whole for route in routes.values())
-    # Two games where terms were chosen: that of the fit, and that of all terms, which has the draws.
-    games = [models] if models.of_all_terms is None else [models, models.of_all_terms]
-    every = sum(game.sample.codes.size for game in games)
-    played: list[tuple[ModelLandscapes, Worths, list[int]]] = []
-    for game in games if routes else ():
-        before = sum(earlier.sample.codes.size for earlier, *_ in played)
-
-        def report(done: int, _: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + done, every)
-
-        derive = game is games[-1] and game.draws > 1
-        worths = game.worths(list(routes.values()), whole=whole, derive=derive, workers=workers, progress=report)
-        played.append((game, *worths))
+    games = models.games
+    played: list[Worths] = []
+    tiles: list[int] = []
+    if routes:
+        derive = games[-1].draws > 1
+        played, tiles = worths(
+            games, list(routes.values()), whole=whole, derive=derive, workers=workers, progress=progress
+        )
     out = []
     for place, (stage, result) in enumerate(stages):
         if place in refused:
@@ -154,7 +148,8 @@ def attribute_stages(
             continue
         position = list(routes).index(place)
         of_fit, *beside = (
-            _Sharing(game, stage, result, worths, tiles, position, errors, ideal) for game, worths, tiles in played
+            _Sharing(game, stage, result, worth, tiles, position, errors, ideal)
+            for game, worth in zip(games, played, strict=True)
         )
         found, missing = {}, {}
         for quantity in chosen:
@@ -220,9 +215,15 @@ class _Sharing:
     def attribution(self, quantity: Quantity, beside: _Sharing | None = None) -> Attribution:
         """Share out one quantity; draws are those of another model of the same stage, where there is one."""
         own = self.parts(quantity)
-        drawn = own if beside is None else beside.parts(quantity)
-        # The model of all terms names its mechanisms in their order, most often those of the fit among them.
-        models = (self.models,) if beside is None else (beside.models, self.models)
+        drawn, models = own, [self.models]
+        if beside is not None:
+            try:
+                drawn = beside.parts(quantity)
+                # It names its mechanisms in their order, most often those of the fit among them.
+                models.insert(0, beside.models)
+            except NotApplicableError:
+                # Some coalition takes it no time, though not the fit: shares stand, without intervals.
+                pass
         order = [*dict.fromkeys(name for one in models for name in one.mechanisms), FLOOR, UNEXPLAINED]
         draws = drawn.draws[FLOOR].size
         nothing = np.zeros(draws)

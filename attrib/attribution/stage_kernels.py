@@ -267,9 +267,7 @@ def raw_quantities(time: Array, volume: Array, values: Array, slope: Array) -> N
 
 
 @njit
-def by_coefficient(
-    columns: NDArray[np.float32], chosen: Index, cells: Index, scales: Array, slope: Array, out: Array
-) -> None:
+def by_coefficient(columns: Array, chosen: Index, cells: Index, scales: Array, slope: Array, out: Array) -> None:
     """Derivatives by the coefficients of one tile, from those by the times of the cells that it runs.
 
     ``columns`` (column, cell) are all design columns, ``chosen`` (coefficient,) those of this state (-1 where the

@@ -1,8 +1,8 @@
 """Design columns of a grid in every state that a coalition of mechanisms can put them in, each computed once.
 
 Two to the power of ten coalitions ask for as many designs, but a term responds to few mechanisms: the launch cost
-to one, the waves to three. Which ones is observed rather than declared: a term is handed a set that notes what is
-asked of it. A later coalition that gives the same answers to the same questions gets the same columns.
+to one, the waves to three. Which ones is observed (:mod:`models.consulted`). A later coalition that gives the same
+answers to the same questions gets the same columns.
 
 Where a coalition leaves the work of a launch divisible, several limits may bound it and the longest does
 (:mod:`models.limits`), and memory and computing may overlap (:mod:`models.overlap`).
@@ -11,17 +11,14 @@ Terms are kept apart by limit and by resource, and put together when a coalition
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.consulted import Consulted
 from models.design import ALL_MECHANISMS
 from models.last_wave import LastWave
 from models.limits import Limit, bounded, limits
@@ -40,36 +37,16 @@ NOTHING = -1
 """State or column that is zero in every cell."""
 
 
-class Consulted(AbstractSet[str]):
-    """A set of mechanisms that notes which ones were asked for; one that is listed is asked for as a whole."""
-
-    def __init__(self, on: AbstractSet[str]) -> None:
-        self.on = frozenset(on)
-        self.asked: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        self.asked.add(str(name))
-        return name in self.on
-
-    def __iter__(self) -> Iterator[str]:
-        self.asked |= ALL_MECHANISMS | self.on
-        return iter(self.on)
-
-    def __len__(self) -> int:
-        self.asked |= ALL_MECHANISMS | self.on
-        return len(self.on)
-
-
 @dataclass(frozen=True)
 class TermBanks:
     """All distinct term times and columns of a grid, and where the work of launches is divisible.
 
     Attributes
     ----------
-    times : ndarray, shape (state, cell)
-        Seconds that a term costs at the estimated coefficients.
-    columns : ndarray of float32, shape (column, cell)
-        Design columns, of which there may be gigabytes; none where no derivatives are wanted.
+    times : ndarray, shape (model, state, cell)
+        Seconds that a term costs at the coefficients of each model.
+    columns : ndarray, shape (column, cell)
+        Design columns; none where no derivatives are wanted.
     divisible : ndarray of bool, shape (mask, cell)
     last_waves : ndarray, shape (state, 3, cell)
         Shares of computing and of bytes that last waves have, and how long memory is waited for
@@ -77,7 +54,7 @@ class TermBanks:
     """
 
     times: Array
-    columns: NDArray[np.float32]
+    columns: Array
     divisible: NDArray[np.bool_]
     last_waves: Array
 
@@ -123,26 +100,23 @@ MOST_LIMITS = 1 + len(Limit)
 
 _SAME = 0.99
 
-_FEW_CELLS = 8192
-"""Grids of fewer cells are evaluated by one thread."""
-
 _CHECKED = 400
 """Cells on which the parts are compared with the model's own design."""
 
 
 def term_states(
-    fit: FitResult,
+    fits: Sequence[FitResult],
     labels: Sequence[str],
     shapes: Index,
     coalitions: Sequence[frozenset[str]],
     derive: bool,
-    workers: int | None = None,
 ) -> tuple[CoalitionStates, TermBanks]:
     """Evaluate all terms of some tiles under some coalitions.
 
     Parameters
     ----------
-    fit : FitResult
+    fits : sequence of FitResult
+        Models of one design, each with its own costs; columns are kept for the last, where it draws or counts them.
     labels : sequence of str
         Tiles, which the fit knows.
     shapes : ndarray of int, shape (cell, 3)
@@ -151,107 +125,96 @@ def term_states(
         Mechanisms that are on.
     derive : bool
         Whether to keep the columns.
-    workers : int, optional
-        Threads, a tile each; by default one a processor.
     """
-    cells, count = shapes.shape[0], len(coalitions)
+    cells, count, fit = shapes.shape[0], len(coalitions), fits[-1]
     bank = _Bank(cells, derive)
     most = max(len(fit.design(label).terms) for label in labels)
     sizes = [fit.tiles[label].theta.size for label in labels]
     times = np.full((count, len(labels), MOST_LIMITS, most), NOTHING, dtype=np.int64)
     columns = np.full((count, MOST_LIMITS, sum(sizes)), NOTHING, dtype=np.int64)
     loose, last = np.full((2, count, len(labels)), NOTHING, dtype=np.int64)
+    numbers = np.ones(count, dtype=np.int64)
     resources = np.zeros((len(labels), most), dtype=np.int64)
     of_columns = np.zeros(sum(sizes), dtype=np.int64)
     powers = np.full(len(labels), LONGER)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-
-    def fill(place: int) -> tuple[bool, list[int]]:
-        """Fill in one tile; say whether it is made of parts, and how many limits each coalition has."""
-        label, span = labels[place], slice(int(starts[place]), int(starts[place + 1]))
+    separable = []
+    start = 0
+    for place, (label, size) in enumerate(zip(labels, sizes, strict=True)):
+        span = slice(start, start + size)
+        start += size
         problem = fit.problem(label, *np.ascontiguousarray(shapes.T))
-        made_of_parts = _is_separable(fit, label, problem, coalitions)
-        how, several = fit.tiles[label].overlap, [1] * count
+        separable.append(all(_is_separable(one, label, problem, coalitions) for one in fits))
+        how = fit.tiles[label].overlap
         if how is not None:
             powers[place] = how.power
             design = fit.design(label)
             kinds = [RESOURCES.get(term.resource, 0) for term in design.terms]
             resources[place, : len(kinds)] = kinds
             of_columns[span] = [RESOURCES.get(r, 0) for r in design.resources(fit.hardware)]
-        if made_of_parts:
-            tile = _Tile(fit, label, problem, bank)
+        if separable[-1]:
+            tile = _Tile(fits, label, problem, bank)
             for row, on in enumerate(coalitions):
                 loose[row, place], found = tile.states(on)
                 last[row, place] = tile.last_wave(on)
-                several[row] = len(found)
+                numbers[row] = max(numbers[row], len(found))
                 for limit, (states, places) in enumerate(found):
                     times[row, place, limit, : len(states)] = states
                     columns[row, limit, span] = places
-        return made_of_parts, several
-
-    # Columns of few cells are made in less time than threads take to pass the interpreter on.
-    threads = 1 if cells < _FEW_CELLS else workers or os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        filled = list(pool.map(fill, range(len(labels))))
-    separable = [made_of_parts for made_of_parts, _ in filled]
-    numbers = np.max([several for _, several in filled], axis=0).astype(np.int64)
     found_states = CoalitionStates(
         times, columns, loose, last, numbers, resources, of_columns, powers, tuple(separable)
     )
-    return found_states, bank.close()
+    return found_states, bank.close(len(fits))
 
 
 class _Bank:
-    """Rows of the banks as they are found, by several threads at once."""
+    """Rows of the banks as they are found."""
 
-    def __init__(self, cells: int, derive: bool, kind: type = np.float32) -> None:
-        self.cells, self.derive, self.kind = cells, derive, kind
+    def __init__(self, cells: int, derive: bool) -> None:
+        self.cells, self.derive = cells, derive
         self.times: list[Array] = []
-        self.columns: list[NDArray[Any]] = []
+        self.columns: list[Array] = []
         self.divisible: list[NDArray[np.bool_]] = []
         self.last_waves: list[Array] = []
-        self.lock = Lock()
 
-    def put(self, rows: list[NDArray[Any]], row: NDArray[Any]) -> int:
-        """Append a row to one of the lists; return where it is."""
-        with self.lock:
-            rows.append(row)
-            return len(rows) - 1
-
-    def add(self, matrix: Array, theta: Array, silent: NDArray[np.bool_]) -> tuple[int, Index]:
-        """Put a term's time and its columns into the banks, unless they are zero; return where they are."""
+    def add(self, matrix: Array, thetas: Sequence[Array], silent: NDArray[np.bool_]) -> tuple[int, Index]:
+        """Put a term's times and its columns into the banks, unless they are zero; return where they are."""
         state = NOTHING
-        cost = np.asarray(matrix @ theta)
-        if cost.any():
-            state = self.put(self.times, cost)
-        places = np.full(theta.size, NOTHING, dtype=np.int64)
+        costs = np.stack([matrix @ theta for theta in thetas])
+        if costs.any():
+            state = len(self.times)
+            self.times.append(costs)
+        places = np.full(matrix.shape[1], NOTHING, dtype=np.int64)
         if self.derive:
             for j in np.flatnonzero(~silent & matrix.any(axis=0)):
-                places[j] = self.put(self.columns, matrix[:, j].astype(self.kind))
+                places[j] = len(self.columns)
+                self.columns.append(np.ascontiguousarray(matrix[:, j]))
         return state, places
 
-    def close(self) -> TermBanks:
+    def close(self, models: int) -> TermBanks:
         """Return the banks."""
 
-        def stack(rows: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
-            return np.stack(rows) if rows else np.empty((0, self.cells), dtype=kind)
+        def stack(rows: Sequence[NDArray[Any]], inner: tuple[int, ...], kind: type, axis: int = 0) -> NDArray[Any]:
+            return np.stack(rows, axis) if rows else np.empty((*inner[:axis], 0, *inner[axis:]), dtype=kind)
 
-        last = np.stack(self.last_waves) if self.last_waves else np.empty((0, 3, self.cells))
         return TermBanks(
-            stack(self.times, np.float64), stack(self.columns, self.kind), stack(self.divisible, np.bool_), last
+            stack(self.times, (models, self.cells), np.float64, axis=1),
+            stack(self.columns, (self.cells,), np.float64),
+            stack(self.divisible, (self.cells,), np.bool_),
+            stack(self.last_waves, (3, self.cells), np.float64),
         )
 
 
 class _Tile:
     """One tile's terms under every limit, and what has been found of them so far."""
 
-    def __init__(self, fit: FitResult, label: str, problem: Problem, bank: _Bank) -> None:
+    def __init__(self, fits: Sequence[FitResult], label: str, problem: Problem, bank: _Bank) -> None:
+        fit = fits[-1]
         self.fit, self.label, self.problem, self.bank = fit, label, problem, bank
         item, self.design = fit.tiles[label], fit.design(label)
         widths = [len(term.coefficients(self.design.tile, fit.hardware)) for term in self.design.terms]
         ends = np.cumsum(widths)
         self.spans = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
-        self.theta = item.theta
+        self.thetas = [one.tiles[label].theta for one in fits]
         self.silent = (item.theta == 0) & ~np.any(item.draws != 0, axis=0)
         self.known: dict[tuple[int, Limit | None], _Answers] = {}
         self.masks = _Answers()
@@ -279,7 +242,8 @@ class _Tile:
         last = LastWave.of(self.problem, self.fit.hardware, consulted)
         if not last.work.any() and np.all(last.waited == 1.0):
             return NOTHING
-        return self.bank.put(self.bank.last_waves, np.stack([last.work, last.traffic, last.waited]))
+        self.bank.last_waves.append(np.stack([last.work, last.traffic, last.waited]))
+        return len(self.bank.last_waves) - 1
 
     def _term(self, index: int, term: Term, limit: Limit | None, on: frozenset[str]) -> tuple[int, Index]:
         # What does not override the limits costs the same under each.
@@ -293,7 +257,7 @@ class _Tile:
                 if own is None
                 else term.limit_columns(own, self.problem, self.fit.hardware, consulted)
             )
-            return self.bank.add(matrix, self.theta[span], self.silent[span])
+            return self.bank.add(matrix, [theta[span] for theta in self.thetas], self.silent[span])
 
         found: tuple[int, Index] = answers.of(on, make)
         return found
@@ -305,7 +269,8 @@ class _Tile:
         mask = bounded(self.problem, slots, consulted)
         if not mask.any():
             return NOTHING
-        return self.bank.put(self.bank.divisible, mask)
+        self.bank.divisible.append(mask)
+        return len(self.bank.divisible) - 1
 
 
 class _Answers:
@@ -319,7 +284,7 @@ class _Answers:
         for asked, cases in self.known.items():
             if on & asked in cases:
                 return cases[on & asked]
-        consulted = Consulted(on)
+        consulted = Consulted(on, ALL_MECHANISMS)
         made = make(consulted)
         asked = frozenset(consulted.asked)
         self.known.setdefault(asked, {})[on & asked] = made
@@ -333,8 +298,8 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
     last equally long, rounding may choose the other: times must agree, columns almost everywhere.
     """
     some = problem.take(np.unique(np.linspace(0, problem.size - 1, min(problem.size, _CHECKED)).astype(np.int64)))
-    bank = _Bank(some.size, True, np.float64)
-    tile = _Tile(fit, label, some, bank)
+    bank = _Bank(some.size, True)
+    tile, theta = _Tile([fit], label, some, bank), fit.tiles[label].theta
     tile.silent = np.zeros(tile.silent.shape, dtype=np.bool_)
     everyone = max(coalitions, key=len)
     for on in (everyone, frozenset(), *(everyone - {name} for name in everyone), *({name} for name in everyone)):
@@ -345,9 +310,9 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
             for j in np.flatnonzero(places != NOTHING):
                 matrix[:, j] = bank.columns[places[j]]
             matrices.append(matrix)
-        chosen, longest = matrices[0].copy(), matrices[0] @ tile.theta
+        chosen, longest = matrices[0].copy(), matrices[0] @ theta
         for matrix in matrices[1:]:
-            time = matrix @ tile.theta
+            time = matrix @ theta
             binding = bank.divisible[mask] & (time > longest)
             chosen[binding] = matrix[binding]
             longest = np.where(binding, time, longest)
@@ -357,9 +322,9 @@ def _is_separable(fit: FitResult, label: str, problem: Problem, coalitions: Sequ
             if place != NOTHING:
                 last = LastWave(*bank.last_waves[place])
             law = OverlapLaw(how.power, last)
-            chosen = overlapped(chosen, tile.theta, tile.design.resources(fit.hardware), law)
+            chosen = overlapped(chosen, theta, tile.design.resources(fit.hardware), law)
         own = fit.matrix(label, some, frozenset(on))
         same = np.all(chosen == own, axis=1).mean()
-        if same < _SAME or not np.allclose(chosen @ tile.theta, own @ tile.theta, rtol=1e-9, atol=0.0):
+        if same < _SAME or not np.allclose(chosen @ theta, own @ theta, rtol=1e-9, atol=0.0):
             return False
     return True

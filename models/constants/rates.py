@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.constants.constant import IDENTIFIED, INTERVAL, Constant, not_identifiable
+from models.draws import interval_of
 from models.fill_levels import fill_levels
 from models.hardware import Hardware
 from models.open_costs import OpenCosts
@@ -78,7 +79,7 @@ def core_rate(fit: TileFit, hardware: Hardware, counted: bool, costs: OpenCosts 
     ends = None if costs is None else costs.interval(weights, cost)
     if ends is None and fit.draws.shape[0]:
         held = sum(fit.draws[:, places[name]] * often for name, often in weights.items() if name in places)
-        low, high = np.percentile(held, [2.5, 97.5], method="weibull")
+        low, high = interval_of(np.asarray(held))
         ends = float(low), float(high)
     if ends is None:
         return Constant(work / cost, (), IDENTIFIED, "FLOP/s", INTERVAL, remedy=remedy)

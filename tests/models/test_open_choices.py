@@ -8,11 +8,11 @@ import pytest
 import models.open_choices as open_choices
 from harness.grid import Grid
 from harness.samples import Samples
-from harness.tile import Tile
 from models.additive import AdditiveModel
 from models.all_terms import AllTerms
 from models.cells import Cells
 from models.constants.constant import IDENTIFIED, Constant, Profile
+from models.draws import interval_of
 from models.hardware import Hardware
 from models.open_choices import draw_open_choices, with_open_choices
 from models.open_costs import OpenCosts
@@ -136,16 +136,20 @@ def test_channels_of_a_device_without_any_are_no_choice(data, fits, samples):
 
 
 def test_tiles_that_overlap_are_drawn_as_they_are_counted(data, fits, samples):
-    """Memory that computing hides, all of it, is told by nothing, and costs of the rest stay."""
-    how = dict.fromkeys(TILES, Overlap())
+    """Memory that computing hides in every cell is told by nothing; in a sum the same bytes are told."""
+    hidden = {label: replace(fit, theta=np.where(memory_of(fit), 0.0, fit.theta)) for label, fit in fits.items()}
     sizes = ("cache_bytes", constant(6e6, 8e6))
-    found = drawn(data, fits, samples, [sizes], how, terms=ALL_TERMS)
-    plain = drawn(data, fits, samples)
+    together = drawn(data, hidden, samples, [sizes], dict.fromkeys(TILES, Overlap()), terms=ALL_TERMS)
+    added = drawn(data, fits, samples, [sizes])
     for label in TILES:
-        assert set(found[label].model.names) >= {"launch", "work-group step"}
-        together, added = (of(costs[label], "launch") for costs in (found, plain))
-        assert np.isfinite(together).all()
-        assert not np.array_equal(together, added)
+        for costs, told in ((together[label], False), (added[label], True)):
+            assert costs.told[costs.model.names.index("byte")] == told
+        assert not of(together[label], "byte").any()
+        assert np.ptp(of(together[label], "launch")) > 0
+
+
+def memory_of(fit):
+    return np.array([estimate.name.endswith("byte") for estimate in fit.estimates])
 
 
 def test_without_draws_there_are_no_intervals(data, fits, samples, plan):
@@ -226,15 +230,19 @@ def test_the_model_of_all_terms_tells_times_too(plan):
         np.testing.assert_allclose(every.time(label, problem), fit.time(label, problem), rtol=0.03)
 
 
-def test_a_fit_reports_intervals_of_open_choices(plan):
-    """Of a whole fit: what its own draws are too sure of is wider in what is reported."""
-    wide = planted_cube(HARDWARE, TILES, GRID, lack_of_fit=0.03, noise=0.0, seed=3)
-    fit = AdditiveModel(draws=DRAWS).fit(wide.cube)
+def test_a_whole_fit_holds_the_launch_that_its_own_draws_miss():
+    """Of one landscape where that is so, of fourteen tried: docs/constants_coverage.py says how often."""
+    grid = Grid.parse("256:4096:256;256:4096:256;512,1024,2304,3840")
+    hard = planted_cube(HARDWARE, TILES, grid, lack_of_fit=0.03, noise=0.003, seed=5)
+    fit = AdditiveModel(draws=DRAWS).fit(hard.cube)
+    missed = 0
     for label, tile in fit.tiles.items():
+        true = hard.costs(label)["launch"]
         place = [estimate.name for estimate in tile.estimates].index("launch")
-        launch, constants = tile.estimates[place], tile.constants
-        assert constants["base_overhead_s"].values == (launch.lower, launch.upper)
+        launch = tile.estimates[place]
+        assert tile.constants["base_overhead_s"].values == (launch.lower, launch.upper)
         assert launch.lower <= launch.estimate <= launch.upper
-        assert Tile.labelled(label) == tile.tile
-        own = np.percentile(tile.draws[:, place], [2.5, 97.5], method="weibull")
-        assert (launch.lower, launch.upper) != tuple(own)
+        assert launch.lower <= true <= launch.upper
+        low, high = interval_of(tile.draws[:, place])
+        missed += not low <= true <= high
+    assert missed == len(TILES)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from attrib.attribution import ModelLandscapes, stage_times
+from attrib.attribution.model_landscapes import worths
 from attrib.attribution.routes import Route
-from attrib.attribution.term_states import Consulted, term_states
+from attrib.attribution.term_states import term_states
 from attrib.stages import BestTile, FixedTile, Pad, Split
 from harness.tile import Tile
 from models.design import ALL_MECHANISMS
@@ -72,20 +73,21 @@ KINDS = {
 
 def play(landscape, fit, most=10, **options):
     models = ModelLandscapes(landscape, fit, most_exact=most, pairs=2)
-    return models, *models.worths([Route.of(stage, landscape.tiles) for stage in STAGES], **options)
+    (found,), tiles = worths([models], [Route.of(stage, landscape.tiles) for stage in STAGES], **options)
+    return models, found, tiles
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_worths_are_those_of_the_models_times(planted, kind):
     landscape, fit = planted
     fit = KINDS[kind](fit)
-    models, worths, _ = play(landscape, fit, most=0 if kind == "tied" else 10, derive=False)
+    models, found, _ = play(landscape, fit, most=0 if kind == "tied" else 10, derive=False)
     codes = models.sample.codes
-    assert worths.values.shape == (codes.size, len(STAGES), 7)
-    assert worths.slopes.shape[0] == 0
+    assert found.values.shape == (codes.size, len(STAGES), 7)
+    assert found.slopes.shape[0] == 0
     for row in [0, codes.size - 1, *np.random.default_rng(0).integers(0, codes.size, 16)]:
         expected = slow_values(landscape, fit, models.coalition(int(codes[row])))
-        np.testing.assert_allclose(worths.values[row], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.values[row], expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +98,7 @@ def test_terms_are_told_apart_where_they_can_be(planted, kind):
     everyone = frozenset(fit.mechanisms)
     labels = ("256x128x64", "64x128x64", "vendor")
     coalitions = [frozenset(), everyone - {"wave fill"}, everyone]
-    states, banks = term_states(fit, labels, np.stack(mesh, axis=1), coalitions, True)
+    states, banks = term_states([fit], labels, np.stack(mesh, axis=1), coalitions, True)
     assert states.separable == (kind != "tied",) * 3
     if kind == "tied":
         return
@@ -111,13 +113,13 @@ def test_terms_are_told_apart_where_they_can_be(planted, kind):
 def test_slopes_are_finite_differences(planted, kind):
     landscape, fit = planted
     fit, most = KINDS[kind](fit), 0 if kind == "tied" else 10
-    _, worths, tiles = play(landscape, fit, most)
+    _, played, tiles = play(landscape, fit, most)
     labels = [landscape.tiles[index].name for index in tiles]
     assert labels == sorted(labels)
     rng = np.random.default_rng(1)
     size = 1e-7
     ways = {label: fit.tiles[label].theta * rng.uniform(-1, 1, fit.tiles[label].theta.size) for label in labels}
-    predicted = np.einsum("srcq,c->srq", worths.slopes, np.concatenate([ways[label] for label in labels]))
+    predicted = np.einsum("srcq,c->srq", played.slopes, np.concatenate([ways[label] for label in labels]))
 
     def moved(sign):
         changed = {
@@ -128,18 +130,49 @@ def test_slopes_are_finite_differences(planted, kind):
 
     found = (moved(1) - moved(-1)) / (2 * size)
     # A kink between the two is rare; where a landscape is flat, so are both.
-    scale = np.abs(worths.values).mean(axis=0)
+    scale = np.abs(played.values).mean(axis=0)
     apart = np.abs(found - predicted) > 1e-5 * scale + 1e-4 * np.abs(predicted)
     assert apart.mean() < 0.002
     assert np.abs(predicted).mean() > 0.01
+
+
+def test_games_played_together_are_those_played_alone(planted):
+    """Columns are made once for both; a game of fewer mechanisms has its own coalitions."""
+    landscape, fit = planted
+    tiles = {
+        label: dataclasses.replace(item, theta=item.theta * np.where(np.arange(item.theta.size) < 2, 1.1, 0.9))
+        for label, item in fit.tiles.items()
+    }
+    fewer = {
+        label: dataclasses.replace(item, theta=item.theta * quiet(fit, label)) for label, item in tiles.items()
+    }
+    games = [ModelLandscapes(landscape, dataclasses.replace(fit, tiles=part)) for part in (fewer, tiles)]
+    games[0].mechanisms = tuple(name for name in games[1].mechanisms if name != "row pitch")
+    assert len(games[0].mechanisms) < len(games[1].mechanisms)
+    routes = [Route.of(stage, landscape.tiles) for stage in STAGES]
+    calls = []
+    together, _ = worths(games, routes, progress=lambda *at: calls.append(at))
+    assert calls[-1] == (sum(game.sample.codes.size for game in games),) * 2
+    assert together[0].slopes.shape[0] == 0
+    for game, found in zip(games, together, strict=True):
+        (alone,), _ = worths([game], routes)
+        for name in ("values", "times", "tile_times"):
+            np.testing.assert_allclose(getattr(found, name), getattr(alone, name), rtol=1e-12)
+    np.testing.assert_array_equal(together[1].slopes, alone.slopes)
+
+
+def quiet(fit, label):
+    """One for all costs but that of row pitch, zero for these."""
+    columns = fit.design(label).columns(fit.hardware)
+    return np.array([float("row pitch" not in column.term.mechanisms) for column in columns])
 
 
 def test_only_the_slice_is_played_where_it_is_enough(planted):
     landscape, fit = planted
     models = ModelLandscapes(landscape, fit)
     routes = [Route.of(stage, landscape.tiles) for stage in STAGES[:4]]
-    whole, _ = models.worths(routes, derive=False)
-    part, _ = models.worths(routes, whole=False, derive=False)
+    (whole,), _ = worths([models], routes, derive=False)
+    (part,), _ = worths([models], routes, whole=False, derive=False)
     np.testing.assert_allclose(part.values[..., :2], whole.values[..., :2], rtol=1e-12, atol=1e-12)
     assert part.times.shape[-1] == 1
     assert np.isnan(part.values[..., 4]).all()
@@ -156,18 +189,8 @@ def test_a_term_is_evaluated_once_for_each_answer(planted, monkeypatch):
         return columns(self, problem, hardware, on)
 
     monkeypatch.setattr(type(launch), "columns", counted)
-    ModelLandscapes(landscape, fit).worths([Route((0,))], derive=False)
+    worths([ModelLandscapes(landscape, fit)], [Route((0,))], derive=False)
     # On and off; what else is called checks the parts against the model.
     whole = [size for size in calls if size == landscape.time[0].size]
     assert len(calls) < 100
     assert 2 <= len(whole) < 100
-
-
-def test_a_consulted_set_notes_what_was_asked():
-    on = Consulted({"wave fill"})
-    assert "wave fill" in on
-    assert "row pitch" not in on
-    assert on.asked == {"wave fill", "row pitch"}
-    assert len(on & {"wave fill"}) == 1
-    assert list(on) == ["wave fill"]
-    assert on.asked >= ALL_MECHANISMS

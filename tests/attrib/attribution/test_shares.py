@@ -466,3 +466,20 @@ def test_later_stages_go_from_tiles_to_padding_to_splitting():
     # A library is another kernel: no choice among our tiles comes after it.
     for stage in (hidden, Pad(hidden), Split(hidden), Split(Pad(hidden))):
         assert later_stages(stage) == ()
+
+
+def test_where_all_terms_cannot_be_shared_out_the_fit_still_is(clean):
+    """Without a launch cost, a model whose waves cost nothing takes no time with the rest switched off."""
+    cube, fit = clean
+    silent = {
+        label: dataclasses.replace(
+            item, all_terms=dataclasses.replace(item.all_terms, theta=0 * item.all_terms.theta)
+        )
+        for label, item in fit.tiles.items()
+    }
+    stage = BestTile()
+    found, expected = run(stage, cube, dataclasses.replace(fit, tiles=silent)), run(stage, cube, fit)
+    for name in fit.mechanisms:
+        assert found.shares[name].share == expected.shares[name].share
+        assert found.shares[name].lower is None
+    assert list(found.shares) == [*fit.mechanisms, FLOOR, UNEXPLAINED, NOISE]
